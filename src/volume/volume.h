@@ -41,9 +41,8 @@ enum {
 };
 #define VOL_PAYLOAD_OFF ((uint64_t)16 << 20) /* bytes: where our writer puts the payload */
 #define VOL_SIZE_MAX ((uint64_t)64 << 40)    /* bytes of payload */
-#define VOL_REQ_BYTES_MAX                                                                          \
-	((uint64_t)1                                                                               \
-	 << 30) /* bytes of one read or write; discard and zeroes: no limit but the size */
+/* Bytes of one read or write; discard and write-zeroes have no limit but the size. */
+#define VOL_REQ_BYTES_MAX ((uint64_t)1 << 30)
 
 /*
  * What the header says. The fields down to ->wrapped go to niter-security (CTL_KEY_UNWRAP), which binds them:
@@ -55,8 +54,8 @@ struct vol_params {
 	char cipher[VOL_CIPHER_MAX]; /* always "aes-xts-plain64": others are refused */
 	uint32_t sector_bytes;       /* always 4096 */
 	uint64_t payload_off;        /* bytes, multiple of 4096 */
-	uint64_t
-		size; /* bytes of payload, multiple of 4096, > 0; all of it lies inside the backing */
+	/* Bytes of payload, multiple of 4096, > 0; all of it lies inside the backing. */
+	uint64_t size;
 	uint16_t wrapped_len;
 	uint8_t wrapped[VOL_WRAPPED_MAX];
 
@@ -67,7 +66,8 @@ struct vol_params {
 	uint8_t digest[VOL_DIGEST_MAX];
 
 	uint64_t seqid; /* of the header copy that was used */
-	bool copy_damaged; /* one of the two header copies is damaged or older; worth a warning in the log */
+	/* One of the two header copies is damaged or older: worth a warning in the log. */
+	bool copy_damaged;
 };
 
 /* ---- backing: where the bytes of the container are ---- */
@@ -140,10 +140,14 @@ int vol_event_fd(const struct vol *v);
 
 enum vol_op {
 	VOL_READ,
-	VOL_WRITE, /* fua: stable when completed */
-	VOL_FLUSH, /* every write completed before this was submitted is stable when it completes */
-	VOL_DISCARD, /* whole units become holes, parts of units are written with zeroes: reads as zeroes afterwards */
-	VOL_WRITE_ZEROES, /* as VOL_DISCARD; fua honoured */
+	/* fua: stable when completed. */
+	VOL_WRITE,
+	/* Every write completed before this was submitted is stable when it completes. */
+	VOL_FLUSH,
+	/* Reads as zeroes afterwards: whole units become holes, parts of units are written with zeroes. */
+	VOL_DISCARD,
+	/* As VOL_DISCARD; fua honoured. */
+	VOL_WRITE_ZEROES,
 };
 
 /*
@@ -154,21 +158,22 @@ enum vol_op {
 struct vol_req {
 	enum vol_op op;
 	bool fua;
-	unsigned iov_cnt; /* at most VOL_IOV_MAX; 0 for ops without data */
-	const struct iovec *
-		iov; /* borrowed until completion; private memory (only what it points to is the guest's) */
-	uint64_t off; /* bytes, multiple of VOL_LBA_BYTES */
-	uint64_t
-		len; /* bytes, multiple of VOL_LBA_BYTES, > 0 except for flush; = sum of the spans */
-	void *ctx;   /* the caller's */
-	int res; /* out: 0 or -errno: -EINVAL (our caller's bug), -ERANGE beyond the end, -EROFS,
-				  * -ENOSPC, -EIO, -ECANCELED */
+	/* Spans: at most VOL_IOV_MAX, 0 for ops without data. The array itself is private memory, borrowed until
+	 * completion; only what it points to is the guest's. */
+	unsigned iov_cnt;
+	const struct iovec *iov;
+	/* Bytes, multiples of VOL_LBA_BYTES. len = sum of the spans for read and write, 0 for flush, else > 0. */
+	uint64_t off, len;
+	void *ctx; /* the caller's */
+	/* Out: 0 or -errno: -EINVAL (a bug of the caller), -ERANGE beyond the end, -EROFS, -ENOSPC, -EIO,
+	 * -ECANCELED. */
+	int res;
 
 	/* private */
 	struct {
 		struct vol_req *next;
 		uint64_t cursor;  /* bytes of len already turned into jobs */
-		unsigned iov_idx; /* span and byte in it that belong to cursor */
+		unsigned iov_idx; /* span, and byte in it, that belong to cursor */
 		size_t iov_off;
 		unsigned jobs; /* in flight or waiting */
 		bool queued, canceled, syncing;
