@@ -327,7 +327,7 @@ MUST_USE int ctl_send(int sock, enum ctl_type type, uint32_t seq, const void *bo
 
 /**
  * ctl_recv() - receive and decode one message
- * @ret: written on success only; ->fds owned by the caller (ctl_msg_done())
+ * @ret: meaningful on success only; ->fds then owned by the caller (ctl_msg_done())
  *
  * Return: 1 a message, 0 the peer closed, -EAGAIN, -EPROTO, -errno.
  */
