@@ -3,11 +3,11 @@
 #include "crypto/xts.h"
 
 #include <errno.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 
 #include "base/bytes.h"
 #include "base/mem.h"
+#include "crypto/crypto_priv.h"
 
 struct xts {
 	EVP_CIPHER_CTX *enc,
@@ -30,11 +30,15 @@ void xts_freep(struct xts **x)
 
 static int ctx_new(const struct key *k, int encrypt, EVP_CIPHER_CTX **ret)
 {
-	EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
+	const struct crypto_algs *algs = crypto_algs();
+	EVP_CIPHER_CTX *c;
 
+	if (!algs)
+		return -EIO;
+	c = EVP_CIPHER_CTX_new();
 	if (!c)
 		return -ENOMEM;
-	if (EVP_CipherInit_ex(c, EVP_aes_256_xts(), NULL, key_bytes(k), NULL, encrypt) != 1 ||
+	if (EVP_CipherInit_ex2(c, algs->aes_256_xts, key_bytes(k), NULL, encrypt, NULL) != 1 ||
 	    EVP_CIPHER_CTX_set_padding(c, 0) != 1) {
 		EVP_CIPHER_CTX_free(c);
 		return -EIO;
@@ -79,7 +83,7 @@ static int run(EVP_CIPHER_CTX *c, uint64_t unit, const uint8_t *in, uint8_t *out
 
 	for (size_t i = 0; i < cnt; i++) {
 		le64_store(tweak, (unit + i) * XTS_TWEAK_STEP);
-		if (EVP_CipherInit_ex(c, NULL, NULL, NULL, tweak, -1) != 1 ||
+		if (EVP_CipherInit_ex2(c, NULL, NULL, tweak, -1, NULL) != 1 ||
 		    EVP_CipherUpdate(c, out + i * XTS_UNIT_BYTES, &n, in + i * XTS_UNIT_BYTES,
 				     XTS_UNIT_BYTES) != 1 ||
 		    n != XTS_UNIT_BYTES)

@@ -36,6 +36,7 @@ enum {
 	VOL_CIPHER_MAX = 32,   /* with NUL */
 	VOL_WRAPPED_MAX = 256, /* bytes of a wrapped data key */
 	VOL_SALT_MAX = 64,
+	VOL_UUID_MAX = 40, /* with NUL */
 	VOL_DIGEST_MAX = 64,
 	VOL_IOV_MAX = 1024, /* spans of one request */
 };
@@ -65,7 +66,8 @@ struct vol_params {
 	uint8_t salt[VOL_SALT_MAX];
 	uint8_t digest[VOL_DIGEST_MAX];
 
-	uint64_t seqid; /* of the header copy that was used */
+	char uuid[VOL_UUID_MAX]; /* of the container; no meaning to us */
+	uint64_t seqid;          /* of the header copy that was used */
 	/* One of the two header copies is damaged or older: worth a warning in the log. */
 	bool copy_damaged;
 };
@@ -99,7 +101,7 @@ MUST_USE int vol_params_read(struct vol_backing *b, struct vol_params *ret);
 /**
  * vol_create() - write a fresh container: header copies, then the payload as one hole
  * @b:      empty backing (size 0) or one that may be overwritten entirely
- * @p:      in: volume_id, key_id, size, wrapped. out: everything else
+ * @p:      in: volume_id, key_id, size, wrapped. out: everything else, as vol_params_read() would give it
  * @key:    VOL_KEY_BYTES; only its digest is written
  *
  * Blocks. The header is written last and synced, so a crash leaves either nothing that opens or all of it.
