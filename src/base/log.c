@@ -85,6 +85,7 @@ static void line_add(struct line *l, const char *fmt, ...)
 	va_end(ap);
 }
 
+/* #syscalls:* write */
 void log_event(enum log_level lvl, const char *ev, const char *fmt, ...)
 {
 	uint64_t now_ns;

@@ -36,7 +36,7 @@ static void *secret_map_hidden(size_t bytes)
 	return mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 }
 
-/* #syscalls:* mlock munlock madvise */
+/* #syscalls:* mlock */
 int secret_new(size_t len, void **ret)
 {
 	size_t bytes = pages_bytes(len);

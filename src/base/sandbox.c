@@ -158,6 +158,12 @@ static int sandbox_user(bool jailed)
 	return 0;
 }
 
+/*
+ * What glibc does by itself in any program: memory, locks, clocks (where the vDSO cannot answer), dying.
+ * #syscalls:* brk mmap munmap mremap mprotect madvise futex restart_syscall rt_sigreturn rt_sigprocmask
+ * #syscalls:* clock_gettime clock_nanosleep gettimeofday time getrandom sched_yield getpid gettid tgkill
+ * #syscalls:* exit exit_group
+ */
 static int sandbox_syscalls(const struct sandbox_conf *conf)
 {
 	struct sock_fprog prog;
