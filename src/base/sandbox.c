@@ -159,6 +159,13 @@ static int sandbox_user(bool jailed)
 }
 
 /*
+ * What happens between the launcher's fork and the filter of the program: only the launcher's own list, which
+ * its children inherit, names these profiles.
+ * #syscalls:start execve access openat read pread64 close fstat newfstatat mmap mprotect arch_prctl
+ * #syscalls:start set_tid_address set_robust_list rseq prlimit64 getrandom readlink readlinkat
+ * #syscalls:sandbox-enter getpid capget capset prctl fcntl close_range prlimit64 setrlimit
+ * #syscalls:sandbox-enter mount umount2 pivot_root chdir seccomp
+ *
  * What glibc does by itself in any program: memory, locks, clocks (where the vDSO cannot answer), dying.
  * #syscalls:* brk mmap munmap mremap mprotect madvise futex restart_syscall rt_sigreturn rt_sigprocmask
  * #syscalls:* clock_gettime clock_nanosleep gettimeofday time getrandom sched_yield getpid gettid tgkill
