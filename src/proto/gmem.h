@@ -59,7 +59,6 @@ void gmem_freep(struct gmem **m);
  * @fd:       sealed memfd (fd_memfd_check()), borrowed; -1: a range known by name only, every access is -EPROTO
  * @fd_off:   from the client, unchecked: offset of @at in it, whole pages
  *
- * #syscalls:storage-card mmap(PROT_READ|PROT_WRITE,MAP_SHARED) munmap
  * Return: 0, -EPROTO descriptor is not sealed shared memory of that size, -EINVAL bad numbers, -EEXIST overlap,
  * -ENOSPC table full, or -errno of mmap.
  */

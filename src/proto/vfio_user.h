@@ -76,7 +76,12 @@ enum vu_hdr_flags {
 	VU_F_ERROR = 0x20,
 };
 
-enum vu_dma_flags { VU_DMA_READ = 1, VU_DMA_WRITE = 2 };
+enum vu_dma_flags {
+	VU_DMA_READ = 1,
+	VU_DMA_WRITE = 2,
+	VU_DMA_MMAP = 4, /* libvfio-user's addition: "map the descriptor", which we do anyway */
+};
+enum vu_dma_unmap_flags { VU_DMA_UNMAP_ALL = 2 };
 enum vu_device_flags { VU_DEVICE_RESETS = 1, VU_DEVICE_PCI = 2 };
 enum vu_region_flags {
 	VU_REGION_F_READ = 1,
@@ -191,6 +196,8 @@ void vu_device_info_write(struct wr *out, const struct vu_device_info *v);
 /* A request has no capabilities; a reply has them when flags say so and argsz says the message holds them all. */
 MUST_USE int vu_region_info_parse(struct rd *in, struct vu_region_info *ret);
 void vu_region_info_write(struct wr *out, const struct vu_region_info *v);
+/* vu_region_info_bytes(): the whole reply with @area_cnt sparse mmap areas. */
+uint32_t vu_region_info_bytes(unsigned area_cnt);
 MUST_USE int vu_io_fds_request_parse(struct rd *in, struct vu_io_fds *ret);
 void vu_io_fds_request_write(struct wr *out, const struct vu_io_fds *v);
 MUST_USE int vu_io_fds_reply_parse(struct rd *in, struct vu_io_fds *ret);
@@ -222,8 +229,6 @@ void vu_msg_done(struct vu_msg *m);
  * vu_msg_recv() - read what there is of one message
  * @sock: non-blocking stream socket
  *
- * #syscalls:hypervisor recvmsg
- * #syscalls:storage-card recvmsg
  * Return: 1 complete, -EAGAIN more to come, 0 the peer closed between messages, -EPROTO (closed inside a message,
  * a header that lies, too many descriptors), or -errno.
  */
@@ -231,3 +236,12 @@ MUST_USE int vu_msg_recv(struct vu_msg *m, int sock);
 
 /* vu_msg_body(): cursor over the payload of a complete message. */
 struct rd vu_msg_body(const struct vu_msg *m);
+
+/**
+ * vu_eventfd_check() - a descriptor that came as an eventfd: make it one that cannot block us
+ *
+ * The kernel does not tell an eventfd from other anonymous descriptors; files, sockets, pipes and devices are
+ * refused. It becomes non-blocking.
+ * Return: 0, -EPROTO, -errno.
+ */
+MUST_USE int vu_eventfd_check(int fd);

@@ -5,7 +5,7 @@
  * The hypervisor's half of vfio-user: one connection to one card's function.
  *
  * The card is not trusted. Whatever it says is checked here: sizes, counts, reply lengths, descriptors and their kind.
- * A card that breaks the protocol, hangs up or stays silent past the deadline is *lost*: its descriptor is closed, every
+ * A card that breaks the protocol, hangs up or stays silent past the deadline is *lost*: its connection is shut down, every
  * later call returns -ENOTCONN at once, reads give all ones. Nothing here waits for ever and nothing aborts.
  *
  * Every function may be called from any thread; one request is on its way at a time.
@@ -51,8 +51,6 @@ struct vu_client_shadow {
  * @sock:      connected stream socket; taken, also on failure
  * @access_ms: deadline of one request, 0 = VU_CLIENT_ACCESS_MS
  *
- * #syscalls:hypervisor sendmsg recvmsg poll close fcntl(F_GETFL,F_SETFL,F_GET_SEALS) fstat
- * #syscalls:hypervisor mmap(PROT_READ|PROT_WRITE,MAP_SHARED) munmap
  * Return: 0, -EPROTO the card lies, -ETIMEDOUT, -ENOTCONN it hung up, -errno.
  */
 MUST_USE int vu_client_new(int sock, unsigned access_ms, struct vu_client **ret);
@@ -85,7 +83,7 @@ MUST_USE int vu_client_write(struct vu_client *c, unsigned region, uint64_t off,
 /* vu_client_reset(): waits for the card's I/O in flight. */
 MUST_USE int vu_client_reset(struct vu_client *c);
 
-/* vu_client_fd(): for a loop that wants to see the hang-up (EPOLLRDHUP); -1 once lost. */
+/* vu_client_fd(): for a loop that wants to see the hang-up (EPOLLRDHUP); the same for life, lost or not. */
 int vu_client_fd(const struct vu_client *c);
 MUST_USE bool vu_client_lost(struct vu_client *c);
 /* vu_client_lose(): the caller knows better (hang-up seen). */

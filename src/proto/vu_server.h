@@ -94,7 +94,6 @@ uint32_t vu_server_events(const struct vu_server *s);
 /**
  * vu_server_handle() - the socket is ready: work on a bounded number of requests
  *
- * #syscalls:storage-card sendmsg recvmsg close fcntl(F_GETFL,F_SETFL,F_GET_SEALS) fstat
  * Return: 0 go on, -ECONNRESET the client went away, -EPROTO it broke the protocol beyond an error reply, -errno. On
  * every failure the caller quiesces the model and frees the server.
  */
@@ -108,7 +107,6 @@ MUST_USE int vu_server_resume(struct vu_server *s);
  *
  * Nothing happens when the vector has no descriptor. Any thread: descriptors change only while the model is quiet
  * (SET_IRQS is answered by the loop thread, which takes the same lock).
- * #syscalls:storage-card write
  */
 void vu_server_irq(struct vu_server *s, unsigned vector);
 
