@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Hosted mode: the launcher runs as a daemon on a Linux that somebody else booted. Its state lies in HOME, its
+ * socket in /run/niter.
+ */
+#include "cli/host_native.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "cli/host_dirs.h"
+
+enum { NATIVE_READY_MS = 30 * 1000 };
+
+static const char *native_libexec(void)
+{
+	const char *env = getenv("NITER_LIBEXEC");
+
+	return env ? env : "/usr/lib/niter";
+}
+
+NORETURN static void native_exec(const char *log)
+{
+	char program[HOST_PATH_MAX], state[HOST_PATH_MAX], libexec[HOST_PATH_MAX];
+	char *argv[10];
+	int argc = 0, fd;
+
+	(void)setsid();
+	fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd >= 0) {
+		dup2(fd, 1);
+		dup2(fd, 2);
+	}
+	fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (fd >= 0)
+		dup2(fd, 0);
+	snprintf(program, sizeof(program), "%s/niter-launcher", native_libexec());
+	snprintf(state, sizeof(state), "--state=%s", host_home());
+	snprintf(libexec, sizeof(libexec), "--libexec=%s", native_libexec());
+	argv[argc++] = program;
+	argv[argc++] = strdup("--mode=hosted");
+	argv[argc++] = state;
+	argv[argc++] = strdup("--run=/run/niter");
+	argv[argc++] = libexec;
+	if (access("/dev/tpmrm0", R_OK | W_OK) == 0) {
+		argv[argc++] = strdup("--tpm=/dev/tpmrm0");
+		argv[argc++] = strdup("--tpm-kind=hardware");
+	}
+	/* This machine's boot was not measured by us: its keys carry the lab mark. */
+	argv[argc++] = strdup("--lab");
+	argv[argc] = NULL;
+	execv(program, argv);
+	_exit(127);
+}
+
+static int native_answers(void)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX, .sun_path = "/run/niter/niterd.sock" };
+	CLEANUP(fd_closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd >= 0 && connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0;
+}
+
+int host_native_start(void)
+{
+	char log[HOST_PATH_MAX], run[HOST_PATH_MAX];
+	struct host_record record = { .mode = HOST_NATIVE };
+
+	if (geteuid() != 0)
+		return host_error("hosted mode needs root: sudo niter host start (or --simulated)");
+	if (host_path(run, "run") < 0 || host_path(log, "run/console.log") < 0)
+		return host_error("the path of NITER_HOME is too long");
+	if ((mkdir(host_home(), 0755) < 0 && errno != EEXIST) || (mkdir(run, 0755) < 0 && errno != EEXIST))
+		return host_error("cannot make %s: %s", run, strerror(errno));
+	(void)unlink(log);
+
+	record.pid = fork();
+	if (record.pid < 0)
+		return host_error("cannot start the launcher: %s", strerror(errno));
+	if (record.pid == 0)
+		native_exec(log);
+	for (int ms = 0; ms < NATIVE_READY_MS; ms += 50) {
+		if (native_answers())
+			return host_record_save(&record) < 0 ? 1 : 0;
+		if (waitpid(record.pid, NULL, WNOHANG) == record.pid)
+			return host_error("the launcher ended at once: niter host log says why");
+		usleep(50000);
+	}
+	(void)kill(record.pid, SIGTERM);
+	return host_error("niterd does not answer: niter host log says why");
+}
