@@ -304,6 +304,16 @@ static void apply(uint8_t *image, uint64_t size, const struct op *o, uint64_t ma
 	}
 }
 
+/* A container has nothing between its headers and its payload; untouched pages cost nothing. */
+static void copy_used(uint8_t *to, const uint8_t *from, uint64_t size)
+{
+	uint64_t head = min_u64(size, 64 * KIB);
+
+	memcpy(to, from, head);
+	if (size > VOL_PAYLOAD_OFF)
+		memcpy(to + VOL_PAYLOAD_OFF, from + VOL_PAYLOAD_OFF, size - VOL_PAYLOAD_OFF);
+}
+
 int record_crash(struct vol_backing *b, uint64_t time, uint64_t keep, unsigned torn,
 		 uint64_t torn_mask, struct vol_backing **ret)
 {
@@ -316,7 +326,7 @@ int record_crash(struct vol_backing *b, uint64_t time, uint64_t keep, unsigned t
 	if (rc < 0)
 		return rc;
 	image = record_image(*ret);
-	memcpy(image, r->base, r->size);
+	copy_used(image, r->base, r->size);
 	for (unsigned i = 0; i < r->op_cnt; i++) {
 		const struct op *o = &r->ops[i];
 
