@@ -26,7 +26,7 @@ struct key; /* opaque */
 /**
  * key_reserve() - room for @cnt keys alive at once, without system calls later
  *
- * #syscalls none after it; itself as secret_new()
+ * System calls: those of secret_new(); none later.
  * Return: 0, -ENOMEM, -E2BIG above KEY_ALIVE_MAX.
  */
 MUST_USE int key_reserve(unsigned cnt);

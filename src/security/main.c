@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * niter-security: the one process that holds the root key.
+ *
+ * It has a socket to the launcher (CTL_FD), gets from it the store directory and the TPM once, and a key channel per
+ * card and format job. It opens nothing but the three files of its store while it is being configured, talks to
+ * nobody else, and has no verb that gives a key to anything but a key channel.
+ * Order of reading: root.h (how the root key comes to be), tree.h, wrap.h, store.h, service.h.
+ */
+
+#include <errno.h>
+#include <malloc.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/sandbox.h"
+#include "crypto/crypto.h"
+#include "crypto/key.h"
+#include "security/service.h"
+#include "seccomp_security.h"
+
+enum {
+	KEYS_ALIVE = 32,          /* the tree, the store's, and those of one request */
+	FDS_OTHER = 16,           /* log, control, epoll, store, log file, TPM, directory, received ones */
+	FREED_MEMORY_BYTE = 0x5a, /* what free() leaves behind instead of a library's copy of a secret */
+};
+
+static int loop_run(struct service *s, struct loop *l)
+{
+	struct loop_event ev[LOOP_EVENTS_MAX];
+	struct loop_ref control = { .type = SERVICE_REF_CONTROL };
+	int i, n, r;
+
+	r = loop_add(l, CTL_FD, 1 /* EPOLLIN */, &control);
+	if (r < 0)
+		return r;
+	for (;;) {
+		n = loop_wait(l, ev, -1);
+		if (n < 0)
+			return n;
+		for (i = 0; i < n; i++) {
+			if (ev[i].ref->type == SERVICE_REF_CHANNEL) {
+				service_channel(s, ev[i].ref->ptr);
+				continue;
+			}
+			r = service_control(s, CTL_FD);
+			if (r <= 0)
+				return r;
+		}
+		service_reap(s);
+	}
+}
+
+int main(void)
+{
+	static const int keep[] = { CTL_FD };
+	static const struct sandbox_conf conf = {
+		.profile = &sandbox_profile_security,
+		.nofile_max = CHANNELS_MAX + FDS_OTHER,
+		.keep_fds = keep,
+		.keep_cnt = ARRAY_SIZE(keep),
+	};
+	static struct service service;
+	struct loop loop;
+	int r;
+
+	log_init("niter-security");
+	(void)mallopt(M_PERTURB, FREED_MEMORY_BYTE);
+	r = crypto_init();
+	if (r == 0)
+		r = key_reserve(KEYS_ALIVE);
+	if (r == 0)
+		r = sandbox_enter(&conf);
+	if (r < 0) {
+		log_err("sec.start.failed", "err=%d", r);
+		return EXIT_FAILURE;
+	}
+	r = loop_init(&loop);
+	if (r == 0) {
+		service_init(&service, &loop);
+		r = loop_run(&service, &loop);
+		service_done(&service);
+		loop_done(&loop);
+	}
+	if (r < 0)
+		log_err("sec.end", "err=%d", r);
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What niter-security answers: the launcher's messages, and the requests on key channels.
+ *
+ * A key channel is a grant with a wire: the launcher says for whom and for which volumes it is good before the card
+ * holds its end. What comes on it can only ask for these. A refusal is answered, logged and counted; a channel that
+ * is refused CHANNEL_REFUSED_MAX times, speaks another protocol or does not read its answers is closed. Nobody else
+ * notices.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/loop.h"
+#include "proto/control.h"
+#include "security/release_log.h"
+#include "security/root.h"
+#include "security/store.h"
+#include "security/tree.h"
+
+enum {
+	CHANNELS_MAX = 4096,
+	CHANNEL_GRANTS_MAX = 32,   /* volumes of one instance: its hot-plug slots and some */
+	CHANNEL_REFUSED_MAX = 8,   /* refusals before it is closed */
+	CHANNEL_RELEASES_MAX = 8,  /* times the key of one volume goes over one channel */
+	CHANNEL_MSGS_PER_WAKE = 8, /* then others have their turn */
+};
+
+enum service_ref_type { SERVICE_REF_CONTROL, SERVICE_REF_CHANNEL };
+
+struct grant {
+	char volume[TREE_ID_MAX];
+	unsigned release_cnt;
+};
+
+struct channel {
+	struct loop_ref ref;
+	struct channel *next;
+	int fd; /* owned; -1: closed, freed after this wake */
+	enum ctl_key_purpose purpose;
+	char account[TREE_ID_MAX], instance[TREE_ID_MAX];
+	struct grant grant[CHANNEL_GRANTS_MAX];
+	unsigned grant_cnt, refused_cnt;
+};
+
+struct service {
+	struct loop *loop; /* borrowed */
+	bool configured, has_root, lab;
+	char tpm_kind[CTL_NAME_MAX];
+	struct root_refusal refusal; /* why there is no root key */
+	int refusal_err;
+	struct tree tree;
+	struct store *store;
+	struct release_log log;
+	struct channel *channels;
+	unsigned channel_cnt;
+	uint32_t release_cnt, refused_cnt; /* since start */
+	struct ctl_msg msg;                /* the one being handled: too large for the stack */
+	struct ctl_key_data answer;        /* wiped after use */
+};
+
+/* service_init(): no root key yet. */
+void service_init(struct service *s, struct loop *loop);
+void service_done(struct service *s);
+
+/* service_start(): store and log below @dir, under @root (the caller's). Return: 0; else s->refusal says why. */
+MUST_USE int service_start(struct service *s, int dir, const struct key *root);
+
+/**
+ * service_control() - one message from the launcher
+ * Return: 1 handled, 0 the launcher is gone, -errno: the program ends.
+ */
+MUST_USE int service_control(struct service *s, int sock);
+
+/* service_channel(): a key channel is readable or gone. */
+void service_channel(struct service *s, struct channel *c);
+
+/* service_reap(): frees closed channels; after all events of one wake. */
+void service_reap(struct service *s);
