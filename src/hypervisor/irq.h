@@ -30,13 +30,6 @@ struct irq_ops {
 	/* Each signal of @event_fd (borrowed) raises @gsi. Return: 0, -errno. */
 	int (*irqfd_add)(void *ctx, uint32_t gsi, int event_fd);
 	int (*irqfd_del)(void *ctx, uint32_t gsi, int event_fd);
-
-	/*
-	 * Plain ioeventfd: guest writes of @len bytes (0: any) at @gpa signal @event_fd inside the kernel. Optional (NULL):
-	 * without it the write exits and pci.c signals the descriptor itself. Shadowed ranges never use it.
-	 */
-	int (*ioeventfd_add)(void *ctx, uint64_t gpa, unsigned len, int event_fd);
-	int (*ioeventfd_del)(void *ctx, uint64_t gpa, unsigned len, int event_fd);
 };
 
 /* The two always travel together. */
