@@ -82,7 +82,7 @@ class Refused(Exception):
 
 
 class Lab:
-    def __init__(self, name, memory=2048, cpus=1, golden=True):
+    def __init__(self, name, memory=2048, cpus=1, golden=True, keep=False):
         self.home = os.path.join(LAB, name)
         self.memory = memory
         self.cpus = cpus
@@ -91,8 +91,9 @@ class Lab:
         self.env.setdefault("NITER_LIBEXEC", os.path.join(TOP, "build", "stage", "usr", "lib", "niter"))
         if golden:
             _copy_home(_golden_home(self.env), self.home)
-        else:
+        elif not keep:
             shutil.rmtree(self.home, ignore_errors=True)
+        os.makedirs(LAB, exist_ok=True)
         atexit.register(self.kill)
 
     # The command -------------------------------------------------------------------------------
