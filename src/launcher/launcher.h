@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Everything the launcher knows. One thread, one epoll, fixed tables: after start nothing is allocated.
+ *
+ *   main.c       arguments, start-up in stages, the loop and its one dispatch
+ *   child.c      one child process: start, log, death, cgroup
+ *   set.c        an instance's set of processes: its state machine and what the states do
+ *   set_start.c  how a set is put together: checks, files, sockets, first messages
+ *   job.c        volumes: format jobs and deletion
+ *   security.c   niter-security: start, status, grants
+ *   controller.c niterd: start, restart, its requests
+ *   processes.c  the report of all processes
+ *   spawn.c cgroup.c cores.c memory.c jail_path.c ids.c state_dir.c seal.c   tools, no state of ours
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/attr.h"
+#include "base/bucket.h"
+#include "base/loop.h"
+#include "cgroup.h"
+#include "cores.h"
+#include "memory.h"
+#include "proto/control.h"
+
+enum {
+	SETS_MAX = 64,
+	JOBS_MAX = 4,
+	DELETES_MAX = 16,
+	PORTS_MAX = 16,
+	CHILDREN_MAX = 2 * SETS_MAX + JOBS_MAX + 2,
+
+	UID_SECURITY = 200001,
+	UID_NITERD = 200002,
+	UID_JOB = 200010, /* + number of the job */
+	UID_SET = 201000, /* + 16 * number of the set + 0 hypervisor, 1 storage card */
+	UID_SET_STEP = 16,
+
+	SLOT_FIRST = 4, /* PCI device number of an instance's first function */
+};
+
+#define NS_PER_MS ((uint64_t)1000000)
+#define NS_PER_S (1000 * NS_PER_MS)
+#define NEVER UINT64_MAX
+
+enum ref_type { REF_SIGNAL, REF_PID, REF_CTL, REF_LOG };
+
+enum child_kind {
+	CHILD_NONE, /* free slot */
+	CHILD_SECURITY,
+	CHILD_NITERD,
+	CHILD_FORMAT,
+	CHILD_HYPERVISOR,
+	CHILD_CARD,
+};
+
+/* Lines of one child on their way to our log. */
+struct child_log {
+	char line[1000];
+	unsigned len;
+	bool cut;           /* the rest of this line is dropped */
+	uint32_t dropped;   /* lines over the limit */
+	struct bucket rate; /* lines */
+};
+
+struct child {
+	enum child_kind kind;
+	pid_t pid;
+	int pidfd, ctl, log; /* owned; -1: closed */
+	uid_t uid;
+	uint64_t start_ns;
+	int cgroup_parent; /* borrowed from the set or from cgroups.host_fd; -1: none */
+	char cgroup[CTL_NAME_MAX];
+	struct set *set; /* CHILD_HYPERVISOR and CHILD_CARD: whose */
+	struct job *job; /* CHILD_FORMAT: whose */
+	struct loop_ref pid_ref, ctl_ref, log_ref;
+	struct child_log out;
+};
+
+enum set_state {
+	SET_FREE,
+	SET_ATTACHING, /* both processes live; security answers for the grants, the card for its volumes */
+	SET_BOOTING,  /* the hypervisor has its configuration */
+	SET_RUNNING,  /* the guest runs; niterd was told */
+	SET_ENDING,   /* both were killed; waiting for their ends */
+	SET_CLEANING, /* waiting for the kernel to let the cgroups go */
+	SET_STATES,
+};
+
+enum set_event {
+	SET_EV_STARTED,  /* the processes are there */
+	SET_EV_ATTACHED, /* every grant and every volume acknowledged */
+	SET_EV_READY,    /* CTL_HV_READY */
+	SET_EV_END,      /* failure, guest's end, kill, time-out: the reason is in the set */
+	SET_EV_REAPED,   /* no process left */
+	SET_EV_CLEAN,    /* no cgroup left */
+	SET_EVENTS,
+};
+
+/* One instance on this host. */
+struct set {
+	enum set_state state;
+	short num; /* index in the table; chooses the uids */
+	struct ctl_l_instance_start conf;
+	uint32_t req_seq; /* niterd's CTL_L_INSTANCE_START */
+	bool answered;    /* CTL_L_INSTANCE_STARTED was sent (or nobody waits for it any more) */
+	uint64_t deadline_ns; /* of the present state */
+	uint64_t start_ns;    /* the request was read */
+	struct ctl_l_instance_started times;
+	struct child *hv, *card; /* NULL: not there (any more) */
+	uint32_t sec_seq;        /* grants have sec_seq … sec_seq + volume_cnt - 1 */
+	uint32_t grants_left;    /* bit k: volume k's grant is not acknowledged yet */
+	uint32_t volumes_left;   /* bit k: volume k is not served yet */
+	bool mem_taken;
+	int cgroup_fd; /* <root>/niter/<instance> */
+	int service;   /* niterd's end of the service socket; niterd gets copies */
+	/* kept for CTL_HV_CONFIG, closed when it is sent */
+	int ram, kernel, initrd, service_hv;
+	int vfio[CTL_VOLUMES_MAX];
+	uint16_t reason; /* enum ctl_exit_reason, 0 none yet */
+	int err;
+	char text[CTL_TEXT_MAX];
+};
+
+enum job_state { JOB_FREE, JOB_FORMATTING, JOB_ENDING, JOB_DESTROYING };
+
+/* One volume in the making. */
+struct job {
+	enum job_state state;
+	unsigned num;
+	char volume_id[CTL_ID_MAX];
+	uint32_t req_seq, sec_seq;
+	bool asked;   /* niterd still waits for the answer */
+	bool granted; /* security acknowledged (or was at least asked for) the channel */
+	bool acked;   /* the program said it succeeded */
+	int file;     /* unnamed file in the volumes directory */
+	int err;
+	char text[CTL_TEXT_MAX];
+	uint64_t deadline_ns;
+	struct child *child;
+};
+
+/* A volume being destroyed: its key first, then its file. */
+struct deletion {
+	bool used, asked;
+	char volume_id[CTL_ID_MAX];
+	uint32_t req_seq, sec_seq;
+};
+
+enum security_state { SEC_STARTING, SEC_RUNNING, SEC_LOST };
+
+struct launcher {
+	/* arguments */
+	const char *mode, *state_path, *run_path, *libexec, *tpm_path, *tpm_kind;
+	const char *ports[PORTS_MAX];
+	unsigned port_cnt;
+	bool lab;
+	enum cores_policy placement;
+	uint64_t reserve;
+
+	struct loop loop;
+	struct loop_ref signal_ref;
+	int signal_fd, null_fd;
+	int state_fd, images_fd, volumes_fd, security_fd; /* directories below state_path */
+	int libexec_fd;
+	int listener; /* API socket (hosted), or -1 */
+	int port[PORTS_MAX];
+	int tpm; /* until it is handed over */
+	struct cgroups cgroups;
+	struct cores cores;
+	struct memory memory;
+	char cpus_host[CORES_TEXT_MAX]; /* where everything but hypervisors runs; empty: anywhere */
+
+	struct child children[CHILDREN_MAX];
+	struct set sets[SETS_MAX];
+	struct job jobs[JOBS_MAX];
+	struct deletion deletions[DELETES_MAX];
+
+	struct child *security;
+	enum security_state sec_state;
+	uint32_t sec_seq; /* last one used */
+	uint32_t sec_config_seq, sec_status_seq;
+	uint64_t sec_deadline_ns;
+	struct ctl_sec_status sec_status;
+	char sec_text[CTL_TEXT_MAX]; /* why it is lost */
+
+	struct child *niterd;
+	uint64_t niterd_at_ns; /* start it then; NEVER: no */
+	uint64_t niterd_backoff_ns;
+
+	bool stopping;
+	uint64_t stop_deadline_ns; /* for the present step of the stop */
+
+	struct ctl_msg msg; /* the one being handled */
+	struct ctl_l_processes report;
+};
+
+/* ---- child.c */
+
+/**
+ * child_start() - a program in its own cgroup below @cgroup_parent
+ * @program:  file name below the libexec directory; also the cgroup's name unless @cgroup is given
+ * Return: 0 and *ret (its slot), or -errno with one line in @text (CTL_TEXT_MAX).
+ */
+MUST_USE int child_start(struct launcher *l, enum child_kind kind, const char *program, uid_t uid,
+			 int cgroup_parent, const char *cgroup, const struct cgroup_limits *lim,
+			 struct child **ret, char *text);
+/* child_send(): non-blocking. A child whose socket is full or closed is broken; the caller ends it. */
+MUST_USE int child_send(struct child *c, enum ctl_type type, uint32_t seq, const void *body,
+			const int *fds, unsigned fd_cnt);
+void child_kill(struct child *c); /* NULL is fine; its end comes as an event */
+/* child_log_read(): what it wrote, line by line, into our log. */
+void child_log_read(struct launcher *l, struct child *c);
+/* child_is_dead(): did it end, and waits to be reaped? */
+bool child_is_dead(const struct child *c);
+/* child_reap(): @ret_how is how it ended, "was killed by signal 9 (SIGKILL)". The slot is free afterwards. */
+void child_reap(struct launcher *l, struct child *c, char *ret_how, size_t cap);
+const char *child_program(enum child_kind kind);
+void child_limits_host(const struct launcher *l, struct cgroup_limits *ret);
+
+/* ---- set.c */
+struct set *set_find(struct launcher *l, const char *instance_id);
+/* set_end(): the set ends for this reason; the first reason stays. Text is for a person. */
+void set_end(struct launcher *l, struct set *s, enum ctl_exit_reason reason, int err,
+	     const char *fmt, ...) PRINTF_LIKE(5, 6);
+void set_move(struct launcher *l, struct set *s, enum set_event ev);
+void set_ctl(struct launcher *l, struct child *c, const struct ctl_msg *m);
+void set_ctl_lost(struct launcher *l, struct child *c, int err);
+void set_child_gone(struct launcher *l, struct set *s, enum child_kind kind, const char *how);
+void set_grant_ack(struct launcher *l, uint32_t seq, const struct ctl_ack *ack);
+void set_timer(struct launcher *l, struct set *s, uint64_t now_ns);
+void set_requester_lost(struct launcher *l);
+bool set_uses_volume(struct launcher *l, const char *volume_id);
+/* set_next(): where [state][event] leads; SET_STATES: not allowed there. */
+enum set_state set_next(enum set_state state, enum set_event ev);
+void set_answer(struct launcher *l, struct set *s, int err);
+
+/* ---- set_start.c */
+void set_start(struct launcher *l, uint32_t seq, const struct ctl_l_instance_start *conf);
+/* set_boot(): hands the hypervisor all it needs. */
+MUST_USE int set_boot(struct launcher *l, struct set *s);
+void set_fds_done(struct set *s);
+
+/* ---- job.c */
+void job_start(struct launcher *l, uint32_t seq, const struct ctl_l_volume_create *conf);
+void job_ctl(struct launcher *l, struct child *c, const struct ctl_msg *m);
+void job_fail(struct launcher *l, struct job *j, int err, const char *fmt, ...) PRINTF_LIKE(4, 5);
+void job_child_gone(struct launcher *l, struct job *j, const char *how);
+void job_timer(struct launcher *l, struct job *j, uint64_t now_ns);
+void job_requester_lost(struct launcher *l);
+void delete_start(struct launcher *l, uint32_t seq, const struct ctl_l_volume_delete *conf);
+/* job_sec_ack(): an answer of niter-security. Return: it was for a job or a deletion. */
+bool job_sec_ack(struct launcher *l, uint32_t seq, int err, const char *text);
+void job_security_lost(struct launcher *l);
+
+/* ---- security.c */
+void security_start(struct launcher *l);
+void security_ctl(struct launcher *l, const struct ctl_msg *m);
+void security_lost(struct launcher *l, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void security_timer(struct launcher *l, uint64_t now_ns);
+void security_status_ask(struct launcher *l);
+/* security_grant(): hands one end of a key channel over (@fd -1: one more volume on the same). -errno. */
+MUST_USE int security_grant(struct launcher *l, const struct ctl_sec_channel *ch, int fd,
+			    uint32_t *ret_seq);
+MUST_USE int security_destroy(struct launcher *l, const char *volume_id, uint32_t *ret_seq);
+
+/* ---- controller.c */
+void controller_start(struct launcher *l);
+void controller_ctl(struct launcher *l, const struct ctl_msg *m);
+void controller_gone(struct launcher *l, const char *how, uint64_t lived_ns);
+/* controller_send(): to niterd if it is there. Return: -ENOTCONN, -errno of the socket. */
+int controller_send(struct launcher *l, enum ctl_type type, uint32_t seq, const void *body,
+		    const int *fds, unsigned fd_cnt);
+void controller_ack(struct launcher *l, uint32_t seq, int err, const char *fmt, ...)
+	PRINTF_LIKE(4, 5);
+
+/* ---- processes.c */
+void processes_report(struct launcher *l, uint32_t page, struct ctl_l_processes *ret);
+
+/* ---- state_dir.c */
+MUST_USE int state_dir_open(struct launcher *l);
+MUST_USE int listener_open(const char *run_path, int *ret);
+
+/* ---- seal.c */
+MUST_USE int seal_caps(void);
+MUST_USE int seal_syscalls(void);
+
+/* ---- main.c */
+void launcher_stop(struct launcher *l, const char *why);
