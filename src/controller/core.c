@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Instances: the machine's table applied to rows. Finding things by reference is core_find.c, launching is
+ * core_launch.c, images and volumes are core_things.c.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "controller/core_priv.h"
+
+int core_act_add(struct core_acts *acts, enum core_act_kind kind, const char *id)
+{
+	struct core_act *a;
+
+	if (acts->cnt == CORE_ACTS_MAX)
+		return -E2BIG;
+	a = &acts->v[acts->cnt++];
+	a->kind = kind;
+	snprintf(a->id, sizeof(a->id), "%s", id);
+	return 0;
+}
+
+/* "User initiated (2026-11-22 09:45:15 GMT)", as EC2 writes it. */
+static void reason_set(struct core *c, struct instance *i, const char *code, const char *text)
+{
+	time_t now = (time_t)(c->env.now_ms(c->env.ptr) / 1000);
+	char when[32] = "";
+	struct tm tm;
+
+	if (gmtime_r(&now, &tm))
+		(void)!strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S GMT", &tm);
+	snprintf(i->reason_code, sizeof(i->reason_code), "%s", code);
+	snprintf(i->reason, sizeof(i->reason), "%.*s (%s)", (int)(sizeof(i->reason) - 40), text,
+		 when);
+}
+
+/* Every volume that dies with @i becomes "deleting"; what stays becomes "available". Return: how many die, -errno. */
+static int volumes_delete(struct core *c, const struct instance *i, struct core_acts *acts)
+{
+	CLEANUP(free_p) struct volume *list = NULL;
+	size_t cnt = 0;
+	int dying = 0, r;
+
+	r = store_volume_list(c->st, &list, &cnt);
+	if (r < 0)
+		return r;
+	for (size_t k = 0; k < cnt; k++) {
+		struct volume *v = &list[k];
+
+		if (strcmp(v->instance_id, i->id) != 0)
+			continue;
+		if (v->delete_on_termination) {
+			v->state = VOLUME_DELETING;
+			r = core_act_add(acts, CORE_VOLUME_DELETE, v->id);
+			dying++;
+		} else {
+			v->state = VOLUME_AVAILABLE;
+			v->instance_id[0] = '\0';
+			v->device[0] = '\0';
+		}
+		if (r == 0)
+			r = store_volume_put(c->st, v);
+		if (r < 0)
+			return r;
+	}
+	return dying;
+}
+
+/* A launch that a crash interrupted: volumes that were never reported are made again, then the start. */
+static int launch_resume(struct core *c, const struct instance *i, struct core_acts *acts)
+{
+	CLEANUP(free_p) struct volume *list = NULL;
+	size_t cnt = 0;
+	bool missing = false;
+	int r;
+
+	r = store_volume_list(c->st, &list, &cnt);
+	for (size_t k = 0; r == 0 && k < cnt; k++) {
+		if (strcmp(list[k].instance_id, i->id) != 0 || list[k].state != VOLUME_CREATING)
+			continue;
+		missing = true;
+		r = core_act_add(acts, CORE_VOLUME_REMAKE, list[k].id);
+	}
+	if (r == 0 && !missing)
+		r = core_act_add(acts, CORE_START, i->id);
+	return r;
+}
+
+static int actions_add(struct core *c, struct instance *i, unsigned actions, struct core_acts *acts)
+{
+	static const struct {
+		enum machine_action bit;
+		enum core_act_kind kind;
+	} simple[] = {
+		{ ACT_START, CORE_START },
+		{ ACT_BUTTON, CORE_BUTTON },
+		{ ACT_RESET, CORE_RESET },
+		{ ACT_KILL, CORE_KILL },
+		{ ACT_SOCKET_DROP, CORE_SOCKET_DROP },
+	};
+	int r = 0;
+
+	for (size_t k = 0; r == 0 && k < ARRAY_SIZE(simple); k++)
+		if (actions & simple[k].bit)
+			r = core_act_add(acts, simple[k].kind, i->id);
+	if (r == 0 && (actions & ACT_RESUME))
+		r = launch_resume(c, i, acts);
+	if (r == 0 && (actions & ACT_VOLUMES_DELETE)) {
+		r = volumes_delete(c, i, acts);
+		if (r == 0) /* none to wait for */
+			i->state = INSTANCE_TERMINATED;
+	}
+	return r < 0 ? r : 0;
+}
+
+int core_step(struct core *c, struct instance *i, enum machine_event ev, const char *code,
+	      const char *why, struct core_acts *acts)
+{
+	uint64_t now = c->env.now_ms(c->env.ptr);
+	enum instance_state before = i->state;
+	struct machine_step step;
+	int r;
+
+	r = machine_next(i->state, ev, &step);
+	if (r <= 0)
+		return r;
+
+	i->state = step.next;
+	r = actions_add(c, i, step.actions, acts);
+	if (r < 0)
+		return r;
+	if (i->state == before)
+		return step.actions ? 1 : 0;
+
+	if (code)
+		reason_set(c, i, code, why);
+	if (i->state == INSTANCE_RUNNING) {
+		i->boot_cnt++;
+		i->reason_code[0] = '\0';
+		i->reason[0] = '\0';
+	}
+	if (i->state == INSTANCE_PENDING)
+		i->launched_ms = now;
+	if (i->state == INSTANCE_TERMINATED || i->state == INSTANCE_STOPPED)
+		i->ended_ms = now;
+	log_info("instance.state", "inst=%s from=%s to=%s event=%s", i->id,
+		 instance_state_name(before), instance_state_name(i->state),
+		 machine_event_name(ev));
+	return 1;
+}
+
+int core_apply(struct core *c, struct instance *i, enum machine_event ev, const char *code,
+	       const char *why, struct core_acts *acts)
+{
+	size_t acts_before = acts->cnt;
+	int changed, r;
+
+	r = store_begin(c->st);
+	if (r < 0)
+		return r;
+	changed = core_step(c, i, ev, code, why, acts);
+	if (changed <= 0) {
+		store_rollback(c->st);
+		acts->cnt = acts_before;
+		return changed;
+	}
+	r = store_instance_put(c->st, i);
+	if (r == 0)
+		r = store_commit(c->st);
+	if (r < 0) {
+		store_rollback(c->st);
+		acts->cnt = acts_before;
+		return r;
+	}
+	return changed;
+}
+
+static const char *want_refusal(enum machine_event ev)
+{
+	switch (ev) {
+	case EV_WANT_START:
+		return "started";
+	case EV_WANT_STOP:
+	case EV_WANT_STOP_FORCE:
+		return "stopped";
+	case EV_WANT_REBOOT:
+		return "rebooted";
+	case EV_VOLUMES_READY:
+	case EV_VOLUME_FAILED:
+	case EV_STARTED:
+	case EV_LAUNCH_FAILED:
+	case EV_START_FAILED:
+	case EV_GONE:
+	case EV_WANT_TERMINATE:
+	case EV_STOP_TIMEOUT:
+	case EV_VOLUMES_DELETED:
+	case EV_FOUND_LIVE:
+	case EV_FOUND_DEAD:
+	case EV_CNT:
+		break;
+	}
+	return "changed";
+}
+
+int core_want(struct core *c, const char *instance_id, enum machine_event ev,
+	      struct core_acts *acts, struct fault *f)
+{
+	struct instance i = { 0 };
+	int r;
+
+	r = store_instance_get(c->st, instance_id, &i);
+	if (r < 0)
+		return fault_internal(f, r, "reading the instance");
+	r = core_apply(c, &i, ev, "Client.UserInitiatedShutdown", "User initiated", acts);
+	if (r == -EBUSY)
+		return fault_set(f, EBUSY, "IncorrectInstanceState", "see niter ps --all",
+				 "instance %s is %s: it is not in a state from which it can be %s",
+				 i.id, instance_state_name(i.state), want_refusal(ev));
+	if (r < 0)
+		return fault_internal(f, r, "recording the new state");
+	return r;
+}
+
+/* A report about an instance we may know nothing of (any more). */
+static int report(struct core *c, const char *instance_id, enum machine_event ev, const char *code,
+		  const char *why, struct core_acts *acts)
+{
+	struct instance i = { 0 };
+	int r;
+
+	r = store_instance_get(c->st, instance_id, &i);
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return r;
+	r = core_apply(c, &i, ev, code, why, acts);
+	return r == -EBUSY ? 0 : r;
+}
+
+int core_stop_timeout(struct core *c, const char *instance_id, struct core_acts *acts)
+{
+	return report(c, instance_id, EV_STOP_TIMEOUT, NULL, NULL, acts);
+}
+
+int core_started(struct core *c, const struct ctl_l_instance_started *m, struct core_acts *acts)
+{
+	const char *code = "Server.InternalError";
+	struct instance i = { 0 };
+	enum machine_event ev = EV_STARTED;
+	int r;
+
+	r = store_instance_get(c->st, m->instance_id, &i);
+	if (r == -ENOENT)
+		return m->err == 0 ? core_act_add(acts, CORE_KILL, m->instance_id) : 0;
+	if (r < 0)
+		return r;
+
+	if (m->err != 0)
+		ev = i.boot_cnt ? EV_START_FAILED : EV_LAUNCH_FAILED;
+	if (m->err == -ENOMEM || m->err == -ENOSPC || m->err == -EDQUOT)
+		code = "Server.InsufficientInstanceCapacity";
+	if (m->err == 0) {
+		i.times.jail_us = m->jail_us;
+		i.times.key_us = m->key_us;
+		i.times.attach_us = m->attach_us;
+		i.times.first_run_us = m->first_run_us;
+		i.times.hv_cpu_us = m->hv_cpu_us;
+	}
+	r = core_apply(c, &i, ev, m->err ? code : NULL,
+		       m->text[0] ? m->text : "the instance could not be started", acts);
+	return r == -EBUSY ? 0 : r;
+}
+
+int core_gone(struct core *c, const char *instance_id, enum ctl_exit_reason reason,
+	      const char *text, struct core_acts *acts)
+{
+	struct instance i = { 0 };
+	const char *code = NULL; /* what a person asked for has its reason already */
+	int r;
+
+	r = store_instance_get(c->st, instance_id, &i);
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return r;
+	if (i.state == INSTANCE_RUNNING)
+		code = reason == CTL_EXIT_SHUTDOWN ? "Client.InstanceInitiatedShutdown"
+						   : "Server.InternalError";
+	if (reason == CTL_EXIT_SHUTDOWN)
+		text = "Instance initiated shutdown";
+	r = core_apply(c, &i, EV_GONE, code, text && text[0] ? text : "the instance ended", acts);
+	return r == -EBUSY ? 0 : r;
+}
+
+static bool is_live(const char *id, const char (*live)[CTL_ID_MAX], size_t live_cnt)
+{
+	for (size_t k = 0; k < live_cnt; k++)
+		if (strcmp(live[k], id) == 0)
+			return true;
+	return false;
+}
+
+/* What lives and has no row must not live. */
+static int strangers_kill(struct core *c, const char (*live)[CTL_ID_MAX], size_t live_cnt,
+			  core_acts_fn *each, void *ptr)
+{
+	for (size_t k = 0; k < live_cnt; k++) {
+		struct core_acts acts = { .cnt = 0 };
+		struct instance i = { 0 };
+		int r = store_instance_get(c->st, live[k], &i);
+
+		if (r != -ENOENT && r < 0)
+			return r;
+		if (r == 0)
+			continue;
+		r = core_act_add(&acts, CORE_KILL, live[k]);
+		if (r == 0)
+			r = each(ptr, &acts);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Volumes of no instance whose creation or deletion a crash interrupted. */
+static int volumes_recover(struct core *c, core_acts_fn *each, void *ptr)
+{
+	CLEANUP(free_p) struct volume *list = NULL;
+	size_t cnt = 0;
+	int r;
+
+	r = store_volume_list(c->st, &list, &cnt);
+	for (size_t k = 0; r >= 0 && k < cnt; k++) {
+		struct core_acts acts = { .cnt = 0 };
+
+		if (list[k].instance_id[0] == '\0' && list[k].state == VOLUME_CREATING)
+			r = core_act_add(&acts, CORE_VOLUME_REMAKE, list[k].id);
+		else if (list[k].state == VOLUME_DELETING)
+			r = core_act_add(&acts, CORE_VOLUME_DELETE, list[k].id);
+		if (r >= 0 && acts.cnt)
+			r = each(ptr, &acts);
+	}
+	return r < 0 ? r : 0;
+}
+
+int core_recover(struct core *c, const char (*live)[CTL_ID_MAX], size_t live_cnt,
+		 core_acts_fn *each, void *ptr)
+{
+	CLEANUP(free_p) struct instance *list = NULL;
+	size_t cnt = 0;
+	int r;
+
+	r = store_instance_list(c->st, &list, &cnt);
+	if (r == 0)
+		r = volumes_recover(c, each, ptr);
+	for (size_t k = 0; r >= 0 && k < cnt; k++) {
+		struct core_acts acts = { .cnt = 0 };
+		bool lives = is_live(list[k].id, live, live_cnt);
+		const char *code =
+			list[k].state == INSTANCE_RUNNING && !lives ? "Server.HostStopped" : NULL;
+
+		r = core_apply(c, &list[k], lives ? EV_FOUND_LIVE : EV_FOUND_DEAD, code,
+			       "The host stopped while the instance was running", &acts);
+		if (r >= 0 && acts.cnt)
+			r = each(ptr, &acts);
+	}
+	if (r >= 0)
+		r = strangers_kill(c, live, live_cnt, each, ptr);
+	return r < 0 ? r : 0;
+}
+
+int core_expire(struct core *c)
+{
+	CLEANUP(free_p) struct instance *list = NULL;
+	uint64_t now = c->env.now_ms(c->env.ptr);
+	size_t cnt = 0;
+	int r;
+
+	r = store_instance_list(c->st, &list, &cnt);
+	for (size_t k = 0; r == 0 && k < cnt; k++) {
+		const struct instance *i = &list[k];
+
+		if (i->state != INSTANCE_TERMINATED || now < i->ended_ms ||
+		    now - i->ended_ms < CORE_TERMINATED_MS)
+			continue;
+		r = store_instance_delete(c->st, i->id);
+		if (r == -EBUSY) /* a volume that could not be deleted still says whose it was */
+			r = 0;
+	}
+	return r;
+}

@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The launcher's socket. A request is remembered by its number until it is answered; what the core wants done
+ * twice (the deletion of one volume) is asked once.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "controller/niterd.h"
+
+enum { OUT_MAX = 1024, RECV_PER_WAKE = 64 };
+
+/* One message is up to 60 KiB: too big for the stack, used by one thread. */
+static struct ctl_msg msg_buf;
+static uint8_t send_buf[CTL_MSG_MAX];
+
+int link_init(struct daemon *d, int fd)
+{
+	d->link.fd = fd;
+	d->link.ref.type = REF_LINK;
+	d->link.out_tail = &d->link.out;
+	return loop_add(&d->loop, fd, EPOLLIN, &d->link.ref);
+}
+
+void link_done(struct daemon *d)
+{
+	while (d->link.out) {
+		struct link_out *o = d->link.out;
+
+		d->link.out = o->next;
+		free(o);
+	}
+	free(d->link.live_ids);
+	d->link.live_ids = NULL;
+}
+
+static struct link_req *req_find(struct link *l, uint32_t seq)
+{
+	for (size_t k = 0; k < LINK_REQ_MAX; k++)
+		if (l->req[k].kind != LINK_NONE && l->req[k].seq == seq)
+			return &l->req[k];
+	return NULL;
+}
+
+static bool req_under_way(const struct link *l, enum link_kind kind, const char *id)
+{
+	for (size_t k = 0; k < LINK_REQ_MAX; k++)
+		if (l->req[k].kind == kind && strcmp(l->req[k].id, id) == 0)
+			return true;
+	return false;
+}
+
+static struct link_req *req_new(struct link *l, enum link_kind kind, const char *id)
+{
+	for (size_t k = 0; k < LINK_REQ_MAX; k++) {
+		struct link_req *q = &l->req[k];
+
+		if (q->kind != LINK_NONE)
+			continue;
+		q->kind = kind;
+		q->seq = ++l->seq ? l->seq : ++l->seq;
+		q->began_ns = clock_ns();
+		snprintf(q->id, sizeof(q->id), "%s", id);
+		return q;
+	}
+	return NULL;
+}
+
+static int out_flush(struct daemon *d)
+{
+	struct link *l = &d->link;
+	int r;
+
+	while (l->out) {
+		struct link_out *o = l->out;
+
+		r = fd_msg_send(l->fd, o->b, o->len, NULL, 0);
+		if (r == -EAGAIN)
+			return loop_mod(&d->loop, l->fd, EPOLLIN | EPOLLOUT, &l->ref);
+		if (r < 0)
+			return r;
+		l->out = o->next;
+		if (!l->out)
+			l->out_tail = &l->out;
+		free(o);
+	}
+	return loop_mod(&d->loop, l->fd, EPOLLIN, &l->ref);
+}
+
+/* Sends now, or when the launcher has room again. */
+static int message_send(struct daemon *d, enum ctl_type type, uint32_t seq, const void *body)
+{
+	struct link *l = &d->link;
+	struct link_out *o;
+	int len, r;
+
+	len = ctl_encode(type, seq, body, 0, send_buf, sizeof(send_buf));
+	if (len < 0)
+		return len;
+	if (!l->out) {
+		r = fd_msg_send(l->fd, send_buf, (size_t)len, NULL, 0);
+		if (r != -EAGAIN)
+			return r;
+	}
+	o = malloc(sizeof(*o) + (size_t)len);
+	if (!o)
+		return -ENOMEM;
+	o->next = NULL;
+	o->len = (size_t)len;
+	memcpy(o->b, send_buf, (size_t)len);
+	*l->out_tail = o;
+	l->out_tail = &o->next;
+	return out_flush(d);
+}
+
+/* Asks; the request is forgotten again if it could not be sent. */
+static int ask(struct daemon *d, enum link_kind kind, const char *id, enum ctl_type type,
+	       const void *body, uint32_t *ret_seq)
+{
+	struct link_req *q = req_new(&d->link, kind, id);
+	int r;
+
+	if (!q)
+		return -EBUSY;
+	r = message_send(d, type, q->seq, body);
+	if (r < 0) {
+		q->kind = LINK_NONE;
+		return r;
+	}
+	if (ret_seq)
+		*ret_seq = q->seq;
+	return 0;
+}
+
+int link_ask_host(struct daemon *d, uint32_t *ret_seq)
+{
+	return ask(d, LINK_HOST, "", CTL_L_HOST_READ, NULL, ret_seq);
+}
+
+int link_ask_processes(struct daemon *d, uint32_t page, uint32_t *ret_seq)
+{
+	struct ctl_l_processes_read m = { .page = page };
+
+	return ask(d, LINK_PROCESSES, "", CTL_L_PROCESSES_READ, &m, ret_seq);
+}
+
+int link_ask_stop(struct daemon *d, uint32_t *ret_seq)
+{
+	return ask(d, LINK_STOP, "", CTL_L_HOST_STOP, NULL, ret_seq);
+}
+
+int link_ask_instances(struct daemon *d)
+{
+	d->link.live_ids = calloc(LIVE_MAX, sizeof(*d->link.live_ids));
+	if (!d->link.live_ids)
+		return -ENOMEM;
+	return ask(d, LINK_INSTANCES, "", CTL_L_INSTANCES_READ, NULL, NULL);
+}
+
+static int volume_create(struct daemon *d, const char *id)
+{
+	struct ctl_l_volume_create m;
+	int r;
+
+	if (req_under_way(&d->link, LINK_VOLUME_CREATE, id))
+		return 0;
+	r = core_create_message(&d->core, id, &m);
+	return r < 0 ? r : ask(d, LINK_VOLUME_CREATE, id, CTL_L_VOLUME_CREATE, &m, NULL);
+}
+
+static int volume_delete(struct daemon *d, enum link_kind kind, const char *id)
+{
+	struct ctl_l_volume_delete m = { .volume_id = "" };
+
+	if (req_under_way(&d->link, LINK_VOLUME_DELETE, id) ||
+	    req_under_way(&d->link, LINK_VOLUME_REMAKE, id))
+		return 0;
+	snprintf(m.volume_id, sizeof(m.volume_id), "%s", id);
+	return ask(d, kind, id, CTL_L_VOLUME_DELETE, &m, NULL);
+}
+
+static int instance_start(struct daemon *d, const char *id)
+{
+	static struct ctl_l_instance_start m;
+	int r;
+
+	r = core_start_message(&d->core, id, &m);
+	return r < 0 ? r : ask(d, LINK_START, id, CTL_L_INSTANCE_START, &m, NULL);
+}
+
+static int instance_kill(struct daemon *d, const char *id)
+{
+	struct ctl_l_instance_kill m = { .instance_id = "" };
+
+	if (req_under_way(&d->link, LINK_KILL, id))
+		return 0;
+	snprintf(m.instance_id, sizeof(m.instance_id), "%s", id);
+	return ask(d, LINK_KILL, id, CTL_L_INSTANCE_KILL, &m, NULL);
+}
+
+static int instance_reset(struct daemon *d, const char *id)
+{
+	struct live *l = live_find(d, id);
+
+	return l ? live_ask(l, CTL_SVC_RESET, NULL, NULL) : -ENOTCONN;
+}
+
+/* Without a service socket nobody can press the button: the patience runs out at once. */
+static int instance_button(struct daemon *d, const char *id)
+{
+	struct live *l = live_find(d, id);
+
+	if (!l || l->svc < 0)
+		return instance_kill(d, id);
+	live_stop_arm(l, (uint64_t)STOP_TIMEOUT_S * 1000000000U);
+	return 0;
+}
+
+static int act(struct daemon *d, const struct core_act *a)
+{
+	switch (a->kind) {
+	case CORE_VOLUME_CREATE:
+		return volume_create(d, a->id);
+	case CORE_VOLUME_REMAKE:
+		return volume_delete(d, LINK_VOLUME_REMAKE, a->id);
+	case CORE_VOLUME_DELETE:
+		return volume_delete(d, LINK_VOLUME_DELETE, a->id);
+	case CORE_START:
+		return instance_start(d, a->id);
+	case CORE_BUTTON:
+		return instance_button(d, a->id);
+	case CORE_RESET:
+		return instance_reset(d, a->id);
+	case CORE_KILL:
+		return instance_kill(d, a->id);
+	case CORE_SOCKET_DROP:
+		live_drop(d, a->id);
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static int start_failed(struct daemon *d, const char *id, int err, const char *text);
+
+/* An action that cannot even be asked for is reported to the core as failed, so that nothing waits for ever. */
+static int act_failed(struct daemon *d, const struct core_act *a, int err)
+{
+	struct core_acts more = { .cnt = 0 };
+	int r = 0;
+
+	log_err("link.act", "kind=%d id=%s err=%d", (int)a->kind, a->id, err);
+	if (a->kind == CORE_START)
+		return start_failed(d, a->id, err, strerrordesc_np(-err));
+	if (a->kind == CORE_VOLUME_CREATE || a->kind == CORE_VOLUME_REMAKE)
+		r = core_volume_made(&d->core, a->id, err, strerrordesc_np(-err), 0, &more);
+	else if (a->kind == CORE_VOLUME_DELETE)
+		r = core_volume_deleted(&d->core, a->id, err, strerrordesc_np(-err), &more);
+	return r < 0 ? r : link_acts(d, &more);
+}
+
+int link_acts(struct daemon *d, const struct core_acts *acts)
+{
+	int first = 0;
+
+	for (size_t k = 0; k < acts->cnt; k++) {
+		int r = act(d, &acts->v[k]);
+
+		if (r < 0) {
+			if (first == 0)
+				first = r;
+			r = act_failed(d, &acts->v[k], r);
+			if (r < 0)
+				return r;
+		}
+	}
+	return first;
+}
+
+/* Runs a report's actions and lets waiting requests look again. */
+static int settle(struct daemon *d, int r, const struct core_acts *acts)
+{
+	if (r < 0)
+		return r;
+	(void)!link_acts(d, acts); /* what failed was reported to the core */
+	api_check(d);
+	return 0;
+}
+
+static int start_failed(struct daemon *d, const char *id, int err, const char *text)
+{
+	struct ctl_l_instance_started m = { .err = err };
+	struct core_acts acts = { .cnt = 0 };
+
+	snprintf(m.instance_id, sizeof(m.instance_id), "%s", id);
+	snprintf(m.text, sizeof(m.text), "%s", text);
+	return settle(d, core_started(&d->core, &m, &acts), &acts);
+}
+
+/* A start's answer, a line of the list of living ones, or an instance nobody asked for. */
+static int started(struct daemon *d, struct ctl_msg *m, struct link_req *q)
+{
+	const struct ctl_l_instance_started *s = &m->u.l_instance_started;
+	enum link_kind kind = q ? q->kind : LINK_NONE;
+	struct core_acts acts = { .cnt = 0 };
+	struct instance i = { 0 };
+	int svc = -1, r;
+
+	if (kind == LINK_START)
+		q->kind = LINK_NONE;
+	if (s->err == 0) {
+		svc = fd_list_take(&m->fds, 0);
+		if (svc < 0)
+			return svc;
+		r = store_instance_get(d->core.st, s->instance_id, &i);
+		r = live_add(d, s->instance_id,
+			     kind == LINK_START && r == 0 ? i.boot_cnt + 1 : i.boot_cnt, svc);
+		if (r < 0)
+			return r;
+	}
+	if (kind == LINK_INSTANCES) {
+		if (s->err == 0 && d->link.live_cnt < LIVE_MAX)
+			snprintf(d->link.live_ids[d->link.live_cnt++], CTL_ID_MAX, "%s",
+				 s->instance_id);
+		return 0;
+	}
+	return settle(d, core_started(&d->core, s, &acts), &acts);
+}
+
+static int recover_each(void *ptr, const struct core_acts *acts)
+{
+	struct daemon *d = ptr;
+
+	(void)!link_acts(d, acts);
+	return 0;
+}
+
+static int recovered(struct daemon *d)
+{
+	struct link *l = &d->link;
+	int r;
+
+	r = core_recover(&d->core, (const char(*)[CTL_ID_MAX])l->live_ids, l->live_cnt,
+			 recover_each, d);
+	log_info("niterd.recovered", "instances=%zu err=%d", l->live_cnt, r);
+	free(l->live_ids);
+	l->live_ids = NULL;
+	d->recovered = true;
+	return r;
+}
+
+static int acked_volume(struct daemon *d, const struct link_req *q, const struct ctl_ack *a)
+{
+	struct core_acts acts = { .cnt = 0 };
+	int r;
+
+	if (q->kind == LINK_VOLUME_REMAKE && (a->err == 0 || a->err == -ENOENT))
+		return volume_create(d, q->id);
+	if (q->kind == LINK_VOLUME_DELETE)
+		r = core_volume_deleted(&d->core, q->id, a->err, a->text, &acts);
+	else
+		r = core_volume_made(&d->core, q->id, a->err, a->text,
+				     (clock_ns() - q->began_ns) / 1000, &acts);
+	return settle(d, r, &acts);
+}
+
+static int acked(struct daemon *d, const struct ctl_msg *m, struct link_req *slot)
+{
+	struct link_req q = *slot;
+	const struct ctl_ack *a = &m->u.ack;
+	struct core_acts acts = { .cnt = 0 };
+
+	slot->kind = LINK_NONE;
+	switch (q.kind) {
+	case LINK_VOLUME_CREATE:
+	case LINK_VOLUME_DELETE:
+	case LINK_VOLUME_REMAKE:
+		return acked_volume(d, &q, a);
+	case LINK_START: /* only to say that it could not be */
+		return start_failed(d, q.id, a->err < 0 ? a->err : -EIO, a->text);
+	case LINK_KILL: /* CTL_L_INSTANCE_GONE follows, unless there was nothing */
+		if (a->err == 0)
+			return 0;
+		return settle(d, core_gone(&d->core, q.id, CTL_EXIT_KILLED, "", &acts), &acts);
+	case LINK_INSTANCES:
+		return recovered(d);
+	case LINK_STOP:
+		if (a->err == 0)
+			api_host_stopped(d, q.seq);
+		else
+			api_link_failed(d, q.seq, a->err, a->text);
+		return 0;
+	case LINK_HOST:
+	case LINK_PROCESSES:
+		api_link_failed(d, q.seq, a->err < 0 ? a->err : -EIO, a->text);
+		return 0;
+	case LINK_NONE:
+		break;
+	}
+	return 0;
+}
+
+static int gone(struct daemon *d, const struct ctl_l_instance_gone *g)
+{
+	struct core_acts acts = { .cnt = 0 };
+	int r;
+
+	log_info("instance.gone", "inst=%s reason=%u", g->instance_id, g->reason);
+	r = core_gone(&d->core, g->instance_id, (enum ctl_exit_reason)g->reason, g->text, &acts);
+	r = settle(d, r, &acts);
+	live_drop(d, g->instance_id); /* whatever the row says: the process is gone */
+	return r;
+}
+
+static int dispatch(struct daemon *d, struct ctl_msg *m)
+{
+	struct link_req *q = m->seq ? req_find(&d->link, m->seq) : NULL;
+
+	/* Only what a launcher sends to niterd; the list of types is the protocol's. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wswitch-enum"
+	switch (m->type) {
+	case CTL_ACK:
+		return q ? acked(d, m, q) : 0;
+	case CTL_L_PROGRESS:
+		if (q)
+			api_volume_progress(d, q->id, &m->u.l_progress);
+		return 0;
+	case CTL_L_INSTANCE_STARTED:
+		return started(d, m, q);
+	case CTL_L_INSTANCE_GONE:
+		return gone(d, &m->u.l_instance_gone);
+	case CTL_L_HOST:
+		if (q)
+			q->kind = LINK_NONE;
+		api_host(d, m->seq, &m->u.l_host);
+		return 0;
+	case CTL_L_PROCESSES:
+		if (q)
+			q->kind = LINK_NONE;
+		api_processes(d, m->seq, &m->u.l_processes);
+		return 0;
+	default:
+		log_err("link.type", "type=%d", (int)m->type);
+		return -EPROTO;
+	}
+#pragma GCC diagnostic pop
+}
+
+int link_event(struct daemon *d, uint32_t events)
+{
+	int r = 0;
+
+	if (events & EPOLLOUT)
+		r = out_flush(d);
+	for (int k = 0; r >= 0 && k < RECV_PER_WAKE; k++) {
+		r = ctl_recv(d->link.fd, &msg_buf);
+		if (r == -EAGAIN)
+			return 0;
+		if (r == 0)
+			return -EPIPE;
+		if (r < 0)
+			return r;
+		r = dispatch(d, &msg_buf);
+		ctl_msg_done(&msg_buf);
+	}
+	return r < 0 ? r : 0;
+}

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * niterd, the shell around the state core: one thread, one epoll loop. Who may touch what:
+ *
+ *   link.c     the launcher's socket: actions of the core go out, reports come in
+ *   live.c     running instances: service socket, console, stop timer
+ *   conn.c     clients: unix connections and control ports, lines in, lines out
+ *   api*.c     one request at a time per client: checks parameters, calls the core, says the result
+ *   upload.c   the binary frames of image.put
+ *
+ * Everything that can be created from outside is bounded by a constant below.
+ */
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/loop.h"
+#include "controller/core.h"
+#include "controller/fault.h"
+#include "proto/control.h"
+
+enum {
+	CONN_MAX = 64,             /* unix connections */
+	PORT_MAX = 8,              /* control ports */
+	CONN_LINE_MAX = 64 * 1024, /* one request */
+	CONN_IN_BYTES = 128 * 1024,
+	CONN_OUT_MAX = 2 * 1024 * 1024, /* a client that reads nothing is dropped beyond it */
+	LINK_REQ_MAX = 256,             /* requests to the launcher under way */
+	LIVE_MAX = CORE_INSTANCES_MAX,
+	PROCESSES_MAX = 1024 * 1024, /* bytes of a process list */
+	STOP_TIMEOUT_S = 120, /* how long a guest may take to heed its power button, unless told */
+	STOP_TIMEOUT_MAX_S = 3600,
+	CONSOLE_WAIT_MAX_MS = 60000,
+	NITERD_API_VERSION = 1,
+};
+
+struct daemon;
+struct upload;
+
+/* What a client's request is waiting for. */
+enum op_kind {
+	OP_NONE,
+	OP_CAPACITY, /* CTL_L_HOST, then launch or start */
+	OP_RUNNING,  /* the instance runs, or could not */
+	OP_STOPPED,
+	OP_TERMINATED,
+	OP_VOLUME_MADE,
+	OP_VOLUME_GONE,
+	OP_HOST,
+	OP_PROCESSES,
+	OP_CONSOLE,
+	OP_HOST_DRAIN, /* instances are stopping before the host does */
+	OP_HOST_STOP,
+	OP_UPLOAD,
+};
+
+struct op {
+	enum op_kind kind;
+	json_t *req_id;             /* owned; echoed in every answer */
+	char id[CTL_ID_MAX];        /* instance or volume */
+	char volume_id[CTL_ID_MAX]; /* whose progress is shown; empty: none */
+	bool wait;                  /* false: answer as soon as the wish is recorded */
+	unsigned boot_cnt;          /* OP_RUNNING: a start has come when the instance's is higher */
+	uint32_t seq;               /* of the request to the launcher or hypervisor */
+	uint64_t deadline_ns,
+		next_ns;      /* OP_CONSOLE: until when, next look; OP_HOST_DRAIN: until when */
+	uint64_t progress_ns; /* last progress line */
+	struct core_run run;  /* OP_CAPACITY of a launch */
+	bool is_run;
+	uint64_t off; /* OP_CONSOLE */
+	uint32_t max;
+	uint32_t page; /* OP_PROCESSES */
+	json_t *list;  /* OP_PROCESSES, owned */
+	size_t list_bytes;
+};
+
+enum conn_state {
+	CONN_HELLO,  /* only a hello is heard */
+	CONN_READY,  /* lines are requests */
+	CONN_FRAMES, /* image.put: bytes are frames */
+};
+
+struct conn {
+	struct daemon *d;
+	struct loop_ref ref;
+	int fd;
+	bool port; /* a control port: end of file means that the client went away, and the port stays */
+	bool eof;    /* the client will send no more */
+	bool broken; /* close it at the end of this turn */
+	enum conn_state state;
+	char *in; /* CONN_IN_BYTES, owned */
+	size_t in_len;
+	char *out; /* owned */
+	size_t out_len, out_cap;
+	uint32_t events; /* registered with the loop */
+	struct op op;
+	struct upload *upload; /* owned; CONN_FRAMES only */
+	uint64_t heard_ns;     /* when the last byte came */
+	bool more;             /* there may be bytes that no event will tell of */
+	char tail[256];        /* a port's last bytes while frames are expected */
+	size_t tail_len;
+};
+
+/* A running instance. */
+struct live {
+	struct daemon *d;
+	struct loop_ref ref;
+	char id[CTL_ID_MAX];
+	int svc;      /* owned; -1: the hypervisor closed it */
+	uint32_t seq; /* of the last request */
+	bool pulling; /* a console read for the tail is under way: its seq is pull_seq */
+	uint32_t pull_seq;
+	uint64_t stop_ns;          /* when patience ends; 0: not stopping */
+	uint64_t pull_ns;          /* next look at the console while stopping */
+	struct console_tail *tail; /* owned */
+	struct live *dead_next;    /* on daemon.dead: freed when the turn's events are handled */
+};
+
+enum link_kind {
+	LINK_NONE,
+	LINK_VOLUME_CREATE,
+	LINK_VOLUME_DELETE,
+	LINK_VOLUME_REMAKE, /* the deletion before a second creation */
+	LINK_START,
+	LINK_KILL,
+	LINK_HOST,
+	LINK_PROCESSES,
+	LINK_INSTANCES,
+	LINK_STOP,
+};
+
+struct link_req {
+	enum link_kind kind;
+	uint32_t seq;
+	char id[CTL_ID_MAX];
+	uint64_t began_ns;
+};
+
+/* A message the launcher's socket had no room for. */
+struct link_out {
+	struct link_out *next;
+	size_t len;
+	uint8_t b[];
+};
+
+struct link {
+	struct loop_ref ref;
+	int fd;
+	uint32_t seq;
+	struct link_req req[LINK_REQ_MAX];
+	struct link_out *out, **out_tail;
+	char (*live_ids)[CTL_ID_MAX]; /* while recovering; owned */
+	size_t live_cnt;
+};
+
+struct daemon {
+	struct loop loop;
+	struct core core;
+	struct link link;
+	struct loop_ref listener_ref;
+	int listener, state_fd;
+	char host_mode[CTL_NAME_MAX];
+	struct conn *conn[CONN_MAX + PORT_MAX]; /* owned; NULL: free */
+	struct live *live[LIVE_MAX];            /* owned; NULL: free */
+	struct live *dead;                      /* owned; see live.dead_next */
+	bool recovered;                         /* requests are served */
+	bool host_stopping;
+	bool quit;
+	int exit_code;
+	uint64_t expire_ns;
+};
+
+enum { REF_LINK = 1, REF_LISTENER, REF_CONN, REF_LIVE };
+
+/* link.c */
+MUST_USE int link_init(struct daemon *d, int fd);
+void link_done(struct daemon *d);
+/* link_event(): the launcher's socket is ready. Return: 0, -errno when niterd must end. */
+MUST_USE int link_event(struct daemon *d, uint32_t events);
+/* link_ask(): a request without a body of its own. Return: its seq (> 0), -errno. */
+MUST_USE int link_ask_host(struct daemon *d, uint32_t *ret_seq);
+MUST_USE int link_ask_processes(struct daemon *d, uint32_t page, uint32_t *ret_seq);
+MUST_USE int link_ask_stop(struct daemon *d, uint32_t *ret_seq);
+MUST_USE int link_ask_instances(struct daemon *d);
+/* link_acts(): carries the core's actions out. Return: 0, -errno of the first that could not be. */
+MUST_USE int link_acts(struct daemon *d, const struct core_acts *acts);
+
+/* live.c */
+struct live *live_find(struct daemon *d, const char *instance_id);
+/* live_add(): @svc is taken. */
+MUST_USE int live_add(struct daemon *d, const char *instance_id, unsigned boot_cnt, int svc);
+/* live_drop(): keeps the console, closes the socket, frees. */
+void live_drop(struct daemon *d, const char *instance_id);
+void live_event(struct live *l);
+MUST_USE int live_ask(struct live *l, enum ctl_type type, const void *body, uint32_t *ret_seq);
+/* live_stop_arm(): presses the power button and starts to count. */
+void live_stop_arm(struct live *l, uint64_t timeout_ns);
+/* live_timers(): what is due. *next: the earliest time something else will be. */
+void live_timers(struct daemon *d, uint64_t now_ns, uint64_t *next);
+/* live_reap(): at the end of a turn, when no event can refer to them any more. */
+void live_reap(struct daemon *d);
+void live_free_all(struct daemon *d);
+
+/* conn.c */
+MUST_USE int conn_add(struct daemon *d, int fd, bool port);
+void conn_accept(struct daemon *d);
+void conn_event(struct conn *c, uint32_t events);
+/* conn_timers(): also reaps broken connections. */
+void conn_timers(struct daemon *d, uint64_t now_ns, uint64_t *next);
+void conn_free_all(struct daemon *d);
+/* conn_send(): one JSON object as a line; @msg is consumed. */
+void conn_send(struct conn *c, json_t *msg);
+void conn_send_text(struct conn *c, const char *text);
+/* The three answers; each ends the request but progress. @result is consumed. */
+void conn_result(struct conn *c, json_t *result);
+void conn_fault(struct conn *c, const struct fault *f);
+void conn_progress(struct conn *c, const char *step, uint64_t done, uint64_t total);
+/* conn_op_done(): frees what the op owns. */
+void conn_op_done(struct conn *c);
+
+/* api.c */
+/* api_request(): one line of a client that said hello. */
+void api_request(struct conn *c, const char *line, size_t len);
+/* api_hello(): is it a hello? Then *ret is the session (owned by the caller: json_decref). */
+MUST_USE int api_hello(const char *line, size_t len, json_t **ret);
+void api_hello_answer(struct conn *c, const json_t *session);
+
+/* api_wait.c: requests that wait. */
+void api_check(struct daemon *d);
+void api_link_failed(struct daemon *d, uint32_t seq, int err, const char *text);
+void api_host(struct daemon *d, uint32_t seq, const struct ctl_l_host *h);
+void api_processes(struct daemon *d, uint32_t seq, const struct ctl_l_processes *p);
+void api_host_stopped(struct daemon *d, uint32_t seq);
+void api_volume_progress(struct daemon *d, const char *volume_id, const struct ctl_l_progress *p);
+void api_console_data(struct live *l, uint32_t seq, const struct ctl_svc_console_data *m);
+/* api_console_look(): asks the hypervisor, or answers from what was kept. */
+void api_console_look(struct conn *c);
+void api_timers(struct conn *c, uint64_t now_ns, uint64_t *next);
+
+/* api_json.c */
+json_t *json_of_instance(struct daemon *d, const struct instance *i);
+json_t *json_of_image(const struct image *i);
+json_t *json_of_volume(const struct volume *v);
+
+/* upload.c */
+/**
+ * upload_new() - begins an image: makes its directory, empty of what it will hold
+ * @i: id, name, sizes; the rest is filled in at the end
+ */
+MUST_USE int upload_new(const struct image *i, struct upload **ret, struct fault *f);
+/* upload_feed(): Return: bytes eaten of @p (0: more are needed), -errno with @f. *done when the end frame came. */
+MUST_USE ssize_t upload_feed(struct upload *u, const uint8_t *p, size_t len, bool *done,
+			     struct fault *f);
+/* upload_finish(): checks, makes everything durable, gives the directory its name; *ret: the row. */
+MUST_USE int upload_finish(struct upload *u, struct image *ret, struct fault *f);
+/* upload_free(): removes what upload_finish() did not finish. */
+void upload_free(struct upload *u);
+void upload_progress(const struct upload *u, uint64_t *ret_done, uint64_t *ret_total);
+/* upload_sweep(): removes half-made images and those without a row; once at the start. */
+MUST_USE int upload_sweep(struct core *c);
+/* upload_remove(): the files of an image. */
+MUST_USE int upload_remove(const char *image_id);

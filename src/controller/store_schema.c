@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The database's schema as a list of steps. A step, once released, is never edited; tests/corpora/store holds a
+ * database of every version, and a test brings each of them up to date.
+ */
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "controller/store.h"
+#include "controller/store_priv.h"
+
+static const char v1[] =
+	"CREATE TABLE image ("
+	"  id TEXT PRIMARY KEY NOT NULL, account TEXT NOT NULL, name TEXT NOT NULL, architecture "
+	"TEXT NOT NULL,"
+	"  kernel_version TEXT NOT NULL, cmdline TEXT NOT NULL,"
+	"  kernel_bytes INTEGER NOT NULL, initrd_bytes INTEGER NOT NULL, disk_bytes INTEGER NOT "
+	"NULL,"
+	"  stored_bytes INTEGER NOT NULL,"
+	"  sha256_kernel TEXT NOT NULL, sha256_initrd TEXT NOT NULL, sha256_disk TEXT NOT NULL,"
+	"  created_ms INTEGER NOT NULL"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE UNIQUE INDEX image_name ON image(account, name);"
+	/* An image may go while a volume made of it lives on, so image_id is no foreign key. */
+	"CREATE TABLE instance ("
+	"  id TEXT PRIMARY KEY NOT NULL, account TEXT NOT NULL, name TEXT NOT NULL, image_id TEXT "
+	"NOT NULL,"
+	"  type TEXT NOT NULL, cores INTEGER NOT NULL, threads INTEGER NOT NULL, ram_bytes INTEGER "
+	"NOT NULL,"
+	"  state INTEGER NOT NULL, reason_code TEXT NOT NULL, reason TEXT NOT NULL, boot_cnt "
+	"INTEGER NOT NULL,"
+	"  created_ms INTEGER NOT NULL, launched_ms INTEGER NOT NULL, ended_ms INTEGER NOT NULL"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE UNIQUE INDEX instance_name ON instance(account, name) WHERE name <> '' AND state "
+	"<> 48;"
+	"CREATE TABLE volume ("
+	"  id TEXT PRIMARY KEY NOT NULL, account TEXT NOT NULL, image_id TEXT NOT NULL, size "
+	"INTEGER NOT NULL,"
+	"  state INTEGER NOT NULL, reason TEXT NOT NULL, created_ms INTEGER NOT NULL,"
+	"  instance_id TEXT REFERENCES instance(id), device TEXT NOT NULL, device_idx INTEGER NOT "
+	"NULL,"
+	"  delete_on_termination INTEGER NOT NULL"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE UNIQUE INDEX volume_slot ON volume(instance_id, device_idx) WHERE instance_id IS "
+	"NOT NULL;"
+	"CREATE TABLE console ("
+	"  instance_id TEXT PRIMARY KEY NOT NULL REFERENCES instance(id) ON DELETE CASCADE,"
+	"  boot_cnt INTEGER NOT NULL, end_off INTEGER NOT NULL, data BLOB NOT NULL"
+	") STRICT, WITHOUT ROWID;";
+
+/* The phases of the last launch. */
+static const char v2[] = "ALTER TABLE instance ADD COLUMN volume_us INTEGER NOT NULL DEFAULT 0;"
+			 "ALTER TABLE instance ADD COLUMN jail_us INTEGER NOT NULL DEFAULT 0;"
+			 "ALTER TABLE instance ADD COLUMN key_us INTEGER NOT NULL DEFAULT 0;"
+			 "ALTER TABLE instance ADD COLUMN attach_us INTEGER NOT NULL DEFAULT 0;"
+			 "ALTER TABLE instance ADD COLUMN first_run_us INTEGER NOT NULL DEFAULT 0;"
+			 "ALTER TABLE instance ADD COLUMN hv_cpu_us INTEGER NOT NULL DEFAULT 0;";
+
+static const char *const steps[STORE_VERSION] = { v1, v2 };
+
+static int version_get(sqlite3 *db, int *ret)
+{
+	sqlite3_stmt *st = NULL;
+	int rc;
+
+	rc = sqlite3_prepare_v2(db, "SELECT coalesce(max(version), 0) FROM migration", -1, &st,
+				NULL);
+	if (rc != SQLITE_OK)
+		return store_errno(rc);
+	rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW)
+		*ret = sqlite3_column_int(st, 0);
+	sqlite3_finalize(st);
+	return rc == SQLITE_ROW ? 0 : store_errno(rc);
+}
+
+static int step_apply(sqlite3 *db, int to)
+{
+	char note[128];
+	int r;
+
+	r = store_exec(db, "BEGIN IMMEDIATE");
+	if (r < 0)
+		return r;
+	snprintf(note, sizeof(note), "INSERT INTO migration VALUES (%d, unixepoch())", to);
+	r = store_exec(db, steps[to - 1]);
+	if (r == 0)
+		r = store_exec(db, note);
+	if (r == 0)
+		r = store_exec(db, "COMMIT");
+	if (r < 0)
+		(void)!store_exec(db, "ROLLBACK");
+	return r;
+}
+
+int store_schema_update(sqlite3 *db)
+{
+	int version = 0, r;
+
+	r = store_exec(db,
+		       "CREATE TABLE IF NOT EXISTS migration ("
+		       "  version INTEGER PRIMARY KEY NOT NULL, applied INTEGER NOT NULL) STRICT");
+	if (r < 0)
+		return r;
+	r = version_get(db, &version);
+	if (r < 0)
+		return r;
+	if (version > STORE_VERSION)
+		return -ENOTSUP;
+
+	while (version < STORE_VERSION) {
+		version++;
+		r = step_apply(db, version);
+		if (r < 0)
+			return r;
+		log_debug("store.migrated", "version=%d", version);
+	}
+	return 0;
+}
