@@ -5,7 +5,7 @@
  * PBKDF2 with HMAC-SHA-256, for the one place that demands it: the digest by which a LUKS2 header recognizes its
  * volume key. It does not stretch a password here; the key has full entropy.
  *
- * spec: rfc8018 §5.2
+ * spec: rfc-8018 §5.2
  */
 
 #include <stddef.h>

@@ -8,7 +8,7 @@
 
 #include "base/num.h"
 
-/* Region info capability "sparse mmap". spec: linux-vfio.h struct vfio_region_info_cap_sparse_mmap */
+/* Region info capability "sparse mmap". spec: linux-vfio struct vfio_region_info_cap_sparse_mmap */
 enum {
 	CAP_SPARSE_MMAP = 1,
 	CAP_SPARSE_VERSION = 1,

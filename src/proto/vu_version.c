@@ -324,7 +324,7 @@ int vu_version_parse(struct rd *in, struct vu_version *ret)
 	if (in->left) {
 		const char *text = (const char *)in->p;
 
-		/* spec: the text includes its terminating NUL */
+		/* spec: vfio-user "Version": the text includes its terminating NUL */
 		if (text[in->left - 1] != 0)
 			return -EPROTO;
 		j = (struct json){ .p = text, .end = text + in->left - 1 };

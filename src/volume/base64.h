@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Base64 with padding, strict: one text for each byte string and no other. spec: rfc4648 §4, §3.5 */
+/* Base64 with padding, strict: one text for each byte string and no other. spec: rfc-4648 §4, §3.5 */
 
 #include <stddef.h>
 #include <stdint.h>

@@ -120,7 +120,7 @@ static int random_bytes(void *p, size_t len)
 	return n == (ssize_t)len ? 0 : -EIO;
 }
 
-/* spec: rfc9562 §5.4 (UUIDv4) */
+/* spec: rfc-9562 §5.4 (UUIDv4) */
 static int uuid_make(char ret[VOL_UUID_MAX])
 {
 	uint8_t u[16];
