@@ -99,6 +99,8 @@ ESYS_TR tpm_session(struct tpm *t, unsigned attr)
 		flags |= TPMA_SESSION_DECRYPT;
 	if (attr & TPM_SESSION_SECRET_OUT)
 		flags |= TPMA_SESSION_ENCRYPT;
+	if (attr & TPM_SESSION_AUDIT)
+		flags |= TPMA_SESSION_AUDIT;
 	if (Esys_TRSess_SetAttributes(t->esys, t->session, flags, 0xff) != TSS2_RC_SUCCESS)
 		return ESYS_TR_NONE;
 	return t->session;
@@ -235,7 +237,7 @@ int tpm_pcrs_read(struct tpm *t, tpm_pcrs ret)
 	int r;
 
 	r = tpm_rc(t, "reading PCRs",
-		   Esys_PCR_Read(t->esys, tpm_session(t, TPM_SESSION_PLAIN), ESYS_TR_NONE, ESYS_TR_NONE,
+		   Esys_PCR_Read(t->esys, tpm_session(t, TPM_SESSION_AUDIT), ESYS_TR_NONE, ESYS_TR_NONE,
 				 &tpm_pcr_selection, NULL, &sel, &val));
 	if (r < 0)
 		return r;

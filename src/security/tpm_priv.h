@@ -17,7 +17,12 @@ struct tpm {
 };
 
 /* Attributes of t->session for the next command. */
-enum { TPM_SESSION_PLAIN = 0, TPM_SESSION_SECRET_IN = 1, TPM_SESSION_SECRET_OUT = 2 };
+enum {
+	TPM_SESSION_PLAIN = 0,      /* authorises, and so authenticates command and answer */
+	TPM_SESSION_SECRET_IN = 1,  /* the first parameter is encrypted */
+	TPM_SESSION_SECRET_OUT = 2, /* the first parameter of the answer is */
+	TPM_SESSION_AUDIT = 4,      /* authenticates a command that needs no authorisation */
+};
 
 extern const TPML_PCR_SELECTION tpm_pcr_selection;
 extern const TPMT_SYM_DEF tpm_session_cipher;

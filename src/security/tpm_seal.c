@@ -169,7 +169,7 @@ static int creation_prove(struct tpm *t, ESYS_TR obj, const struct object *o, co
 
 	return tpm_rc(t, "origin of the sealed key",
 		      Esys_CertifyCreation(t->esys, ESYS_TR_RH_NULL, obj, ESYS_TR_PASSWORD,
-					   tpm_session(t, TPM_SESSION_PLAIN), ESYS_TR_NONE, &no_data, hash,
+					   tpm_session(t, TPM_SESSION_SECRET_OUT), ESYS_TR_NONE, &no_data, hash,
 					   &no_scheme, &o->ticket, &attest, &sig));
 }
 

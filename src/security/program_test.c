@@ -1,0 +1,503 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The real niter-security with a real (software) TPM. argv[1]: the program. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/fd.h"
+#include "proto/control.h"
+#include "security/root.h"
+#include "security/sealed.h"
+#include "security/swtpm_test.h"
+
+static const char *program;
+
+/* A host: its chip and its disk outlive its boots. */
+struct host {
+	char chip[64], disk[64];
+	struct swtpm tpm;
+	pid_t pid; /* niter-security */
+	int ctl;
+	uint32_t seq;
+};
+
+static struct host host;
+static struct ctl_msg msg; /* the last answer */
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&host, 0, sizeof(host));
+	host.ctl = -1;
+	host.pid = -1;
+	host.tpm.pid = -1;
+	host.tpm.fd = -1;
+	test_dir_new(host.chip, sizeof(host.chip));
+	test_dir_new(host.disk, sizeof(host.disk));
+	return 0;
+}
+
+/* Return: the program's exit status, or -signal. */
+static int program_end(struct host *h)
+{
+	int status = 0;
+
+	fd_closep(&h->ctl);
+	if (h->pid <= 0)
+		return 0;
+	assert_int_equal(waitpid(h->pid, &status, 0), h->pid);
+	h->pid = -1;
+	return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	ctl_msg_done(&msg);
+	(void)program_end(&host);
+	swtpm_off(&host.tpm);
+	test_dir_remove(host.chip);
+	test_dir_remove(host.disk);
+	return 0;
+}
+
+static void program_start(struct host *h)
+{
+	int a = -1, b = -1;
+
+	assert_int_equal(fd_socketpair(SOCK_SEQPACKET, &a, &b), 0);
+	h->pid = fork();
+	assert_true(h->pid >= 0);
+	if (h->pid == 0) {
+		char *const env[] = { strdup("NITER_UNJAILED=1"), NULL };
+		char *const argv[] = { strdup("niter-security"), NULL };
+
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (b == CTL_FD)
+			(void)fcntl(b, F_SETFD, 0);
+		else
+			(void)dup2(b, CTL_FD);
+		execve(program, argv, env);
+		_exit(127);
+	}
+	close(b);
+	h->ctl = a;
+}
+
+/* One request, one answer into msg. */
+static void ask(int sock, enum ctl_type type, const void *body, const int *fds, unsigned fd_cnt)
+{
+	ctl_msg_done(&msg);
+	assert_int_equal(ctl_send(sock, type, ++host.seq, body, fds, fd_cnt), 0);
+	assert_int_equal(ctl_recv(sock, &msg), 1);
+	assert_int_equal(msg.seq, host.seq);
+}
+
+static int ack_err(void)
+{
+	assert_int_equal(msg.type, CTL_ACK);
+	return msg.u.ack.err;
+}
+
+/* Start the program in the boot that is. */
+static int configure(struct host *h, uint8_t lab, int with_tpm)
+{
+	struct ctl_sec_config c = { .lab = lab, .tpm_kind = "swtpm" };
+	int fds[2] = { open(h->disk, O_RDONLY | O_DIRECTORY | O_CLOEXEC), h->tpm.fd };
+
+	assert_true(fds[0] >= 0);
+	(void)program_end(h);
+	program_start(h);
+	ask(h->ctl, CTL_SEC_CONFIG, &c, fds, with_tpm ? 2 : 1);
+	close(fds[0]);
+	return ack_err();
+}
+
+/* A new boot of the host. */
+static int boot(struct host *h, uint8_t lab)
+{
+	(void)program_end(h);
+	swtpm_off(&h->tpm);
+	swtpm_boot(&h->tpm, h->chip);
+	return configure(h, lab, 1);
+}
+
+static int grant(struct host *h, enum ctl_key_purpose purpose, const char *volume, const char *instance, int *ret)
+{
+	struct ctl_sec_channel g = { .purpose = (uint16_t)purpose, .account_id = "111122223333" };
+	int a = -1, b = -1;
+
+	(void)snprintf(g.volume_id, sizeof(g.volume_id), "%s", volume);
+	(void)snprintf(g.instance_id, sizeof(g.instance_id), "%s", instance);
+	assert_int_equal(fd_socketpair(SOCK_SEQPACKET, &a, &b), 0);
+	ask(h->ctl, CTL_SEC_CHANNEL, &g, &b, 1);
+	close(b);
+	*ret = a;
+	return ack_err();
+}
+
+static const struct ctl_key_request ours = {
+	.volume_id = "vol-0123456789abcdef0",
+	.cipher = "aes-xts-plain64",
+	.sector_bytes = 4096,
+	.payload_off = 16 << 20,
+	.size = 1 << 30,
+};
+
+static void create(struct host *h, const char *volume, struct ctl_key_data *ret)
+{
+	struct ctl_key_request q = ours;
+	int sock = -1;
+
+	(void)snprintf(q.volume_id, sizeof(q.volume_id), "%s", volume);
+	assert_int_equal(grant(h, CTL_KEY_FOR_FORMAT, volume, "", &sock), 0);
+	ask(sock, CTL_KEY_CREATE, &q, NULL, 0);
+	assert_int_equal(msg.type, CTL_KEY_DATA);
+	*ret = msg.u.key_data;
+	close(sock);
+	assert_int_equal(ret->err, 0);
+	assert_int_equal(ret->key.len, CTL_KEY_BYTES);
+}
+
+/* Unwrap over an own channel; the answer is in msg. Return: its error, or the grant's. */
+static int unwrap(struct host *h, const char *volume, const struct ctl_bytes_wrapped *wrapped)
+{
+	struct ctl_key_request q = ours;
+	int sock = -1, r;
+
+	(void)snprintf(q.volume_id, sizeof(q.volume_id), "%s", volume);
+	q.wrapped = *wrapped;
+	r = grant(h, CTL_KEY_FOR_CARD, volume, "i-0123456789abcdef0", &sock);
+	if (r == 0) {
+		ask(sock, CTL_KEY_UNWRAP, &q, NULL, 0);
+		assert_int_equal(msg.type, CTL_KEY_DATA);
+		r = msg.u.key_data.err;
+	}
+	close(sock);
+	return r;
+}
+
+static void status_is(struct host *h, const char *root_key)
+{
+	ask(h->ctl, CTL_SEC_STATUS_READ, NULL, NULL, 0);
+	assert_int_equal(msg.type, CTL_SEC_STATUS);
+	assert_string_equal(msg.u.sec_status.root_key, root_key);
+}
+
+static void ack_says(const char *words)
+{
+	if (!strstr(msg.u.ack.text, words))
+		fail_msg("\"%s\" does not say \"%s\"", msg.u.ack.text, words);
+}
+
+static const char vol_a[] = "vol-0123456789abcdef0", vol_b[] = "vol-0123456789abcdef1";
+
+static void security__gives_the_same_key_after_a_reboot(void **state)
+{
+	struct ctl_key_data made;
+
+	(void)state;
+	assert_int_equal(boot(&host, 0), 0);
+	status_is(&host, "sealed");
+	create(&host, vol_a, &made);
+	assert_int_equal(unwrap(&host, vol_a, &made.wrapped), 0);
+	assert_memory_equal(msg.u.key_data.key.b, made.key.b, CTL_KEY_BYTES);
+
+	assert_int_equal(boot(&host, 0), 0);
+	status_is(&host, "sealed");
+	assert_int_equal(unwrap(&host, vol_a, &made.wrapped), 0);
+	assert_memory_equal(msg.u.key_data.key.b, made.key.b, CTL_KEY_BYTES);
+	assert_int_equal(program_end(&host), 0);
+}
+
+static void security__never_unwraps_a_destroyed_volume(void **state)
+{
+	struct ctl_sec_volume_destroy d = { .volume_id = "vol-0123456789abcdef0" };
+	struct ctl_key_data made, other, again;
+
+	(void)state;
+	assert_int_equal(boot(&host, 0), 0);
+	create(&host, vol_a, &made);
+	create(&host, vol_b, &other);
+	ask(host.ctl, CTL_SEC_VOLUME_DESTROY, &d, NULL, 0);
+	assert_int_equal(ack_err(), 0);
+	assert_int_equal(unwrap(&host, vol_a, &made.wrapped), -ENOENT);
+	assert_int_equal(unwrap(&host, vol_b, &other.wrapped), 0);
+
+	/* Not after a reboot, not in another volume's place, not when the id is used again. */
+	assert_int_equal(boot(&host, 0), 0);
+	assert_int_equal(unwrap(&host, vol_a, &made.wrapped), -ENOENT);
+	assert_int_equal(unwrap(&host, vol_b, &made.wrapped), -EKEYREJECTED);
+	assert_int_equal(unwrap(&host, vol_b, &other.wrapped), 0);
+	create(&host, vol_a, &again);
+	assert_int_equal(unwrap(&host, vol_a, &made.wrapped), -EKEYREJECTED);
+	ask(host.ctl, CTL_SEC_VOLUME_DESTROY, &d, NULL, 0);
+	ask(host.ctl, CTL_SEC_VOLUME_DESTROY, &d, NULL, 0); /* may be repeated */
+	assert_int_equal(ack_err(), 0);
+}
+
+static void security__unseals_once_in_a_boot(void **state)
+{
+	struct ctl_key_data made;
+	int i;
+
+	(void)state;
+	assert_int_equal(boot(&host, 0), 0); /* makes the root key */
+	create(&host, vol_a, &made);
+	for (i = 0; i < 2; i++) {
+		assert_int_equal(configure(&host, 0, 1), -EALREADY);
+		ack_says("reboot this host");
+		status_is(&host, "absent: already unsealed in this boot");
+		assert_int_equal(unwrap(&host, vol_a, &made.wrapped), -EALREADY);
+		assert_int_equal(boot(&host, 0), 0); /* unseals it */
+	}
+	/* Nor does a key store that was emptied get a new root key in a boot whose PCR 11 is closed. */
+	(void)program_end(&host);
+	test_dir_remove(host.disk);
+	assert_int_equal(mkdir(host.disk, 0700), 0);
+	assert_int_equal(configure(&host, 0, 1), -EALREADY);
+}
+
+static void security__refuses_everything_without_a_tpm(void **state)
+{
+	struct ctl_sec_volume_destroy d = { .volume_id = "vol-0123456789abcdef0" };
+	int sock = -1;
+
+	(void)state;
+	assert_int_equal(configure(&host, 0, 0), -ENODEV);
+	ack_says("no TPM 2.0: ");
+	status_is(&host, "absent: no TPM 2.0");
+	assert_int_equal(grant(&host, CTL_KEY_FOR_FORMAT, vol_a, "", &sock), -ENODEV);
+	ack_says("no TPM 2.0: ");
+	close(sock);
+	ask(host.ctl, CTL_SEC_VOLUME_DESTROY, &d, NULL, 0);
+	assert_int_equal(ack_err(), -ENODEV);
+	assert_int_equal(program_end(&host), 0);
+}
+
+static void security__refuses_a_changed_boot_and_names_the_pcr(void **state)
+{
+	static const unsigned pcr[] = { 4, 7, 11, 12 };
+	char words[32];
+	size_t i;
+
+	(void)state;
+	assert_int_equal(boot(&host, 0), 0);
+	for (i = 0; i < ARRAY_SIZE(pcr); i++) {
+		(void)program_end(&host);
+		swtpm_off(&host.tpm);
+		swtpm_boot(&host.tpm, host.chip);
+		swtpm_extend(&host.tpm, pcr[i]);
+		assert_int_equal(configure(&host, 0, 1), -EACCES);
+		(void)snprintf(words, sizeof(words), "changed PCRs: %u)", pcr[i]);
+		ack_says(words);
+		status_is(&host, "absent: the boot has changed");
+	}
+	/* A PCR that is not in the policy does not matter. */
+	(void)program_end(&host);
+	swtpm_off(&host.tpm);
+	swtpm_boot(&host.tpm, host.chip);
+	swtpm_extend(&host.tpm, 8);
+	assert_int_equal(configure(&host, 0, 1), 0);
+}
+
+static void security__refuses_another_or_a_cleared_tpm(void **state)
+{
+	char chip[64];
+
+	(void)state;
+	assert_int_equal(boot(&host, 0), 0);
+	(void)program_end(&host);
+	swtpm_off(&host.tpm);
+
+	memcpy(chip, host.chip, sizeof(chip));
+	test_dir_new(host.chip, sizeof(host.chip));
+	assert_int_equal(boot(&host, 0), -EKEYREJECTED);
+	ack_says("another TPM");
+	(void)program_end(&host);
+	swtpm_off(&host.tpm);
+	test_dir_remove(host.chip);
+
+	memcpy(host.chip, chip, sizeof(chip));
+	assert_int_equal(boot(&host, 0), 0);
+	(void)program_end(&host);
+	swtpm_off(&host.tpm);
+	swtpm_boot(&host.tpm, host.chip);
+	swtpm_clear_owner(&host.tpm);
+	assert_int_equal(configure(&host, 0, 1), -EKEYREJECTED);
+	ack_says("was cleared");
+}
+
+static void security__keeps_lab_and_production_apart(void **state)
+{
+	struct ctl_key_data made;
+
+	(void)state;
+	assert_int_equal(boot(&host, 1), 0);
+	status_is(&host, "sealed (lab)");
+	create(&host, vol_a, &made);
+	assert_int_equal(boot(&host, 0), -EPERM);
+	status_is(&host, "absent: a lab key");
+	assert_int_equal(unwrap(&host, vol_a, &made.wrapped), -EPERM);
+	assert_int_equal(boot(&host, 1), 0);
+	assert_int_equal(unwrap(&host, vol_a, &made.wrapped), 0);
+}
+
+static int file_at(const char *name, int flags)
+{
+	char path[128];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", host.disk, name);
+	fd = open(path, flags | O_CLOEXEC);
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static int file_load(const char *name, uint8_t *b, size_t cap)
+{
+	int fd = file_at(name, O_RDONLY);
+	ssize_t n = read(fd, b, cap);
+
+	close(fd);
+	assert_true(n > 0);
+	return (int)n;
+}
+
+static void file_save(const char *name, const uint8_t *b, int len)
+{
+	int fd = file_at(name, O_WRONLY | O_TRUNC);
+
+	assert_int_equal(fd_write_full(fd, b, (size_t)len), 0);
+	close(fd);
+}
+
+static void file_remove(const char *name)
+{
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", host.disk, name);
+	assert_int_equal(unlink(path), 0);
+}
+
+static void security__refuses_a_damaged_or_forged_root_sealed(void **state)
+{
+	uint8_t good[SEALED_FILE_MAX], b[SEALED_FILE_MAX];
+	struct sealed s, forged;
+	int len, n;
+
+	(void)state;
+	assert_int_equal(boot(&host, 0), 0);
+	len = file_load(ROOT_FILE, good, sizeof(good));
+	assert_int_equal(sealed_decode(good, (size_t)len, &s), 0);
+
+	memcpy(b, good, sizeof(b));
+	b[len / 2] ^= 1;
+	file_save(ROOT_FILE, b, len);
+	assert_int_equal(boot(&host, 0), -EBADMSG);
+	status_is(&host, "absent: root.sealed is damaged");
+	file_save(ROOT_FILE, good, len / 2);
+	assert_int_equal(boot(&host, 0), -EBADMSG);
+
+	forged = s; /* says lab, so that it is used under a lab boot */
+	forged.lab = true;
+	n = sealed_encode(&forged, b, sizeof(b));
+	file_save(ROOT_FILE, b, n);
+	assert_int_equal(boot(&host, 1), -EKEYREJECTED);
+	forged = s; /* another ticket */
+	forged.ticket.b[forged.ticket.len - 1] ^= 1;
+	n = sealed_encode(&forged, b, sizeof(b));
+	file_save(ROOT_FILE, b, n);
+	assert_int_equal(boot(&host, 0), -EKEYREJECTED);
+	status_is(&host, "absent: root.sealed is forged");
+	forged = s; /* another sealed object */
+	forged.priv.b[forged.priv.len - 1] ^= 1;
+	n = sealed_encode(&forged, b, sizeof(b));
+	file_save(ROOT_FILE, b, n);
+	assert_int_equal(boot(&host, 0), -EKEYREJECTED);
+
+	file_save(ROOT_FILE, good, len);
+	assert_int_equal(boot(&host, 0), 0);
+}
+
+static void security__never_replaces_a_lost_root_key(void **state)
+{
+	uint8_t b[SEALED_FILE_MAX], log[4096];
+	struct ctl_key_data made;
+	int len, log_len;
+
+	(void)state;
+	assert_int_equal(boot(&host, 0), 0);
+	create(&host, vol_a, &made);
+	len = file_load(ROOT_FILE, b, sizeof(b));
+	file_remove(ROOT_FILE);
+	assert_int_equal(boot(&host, 0), -ENOKEY);
+	ack_says("root.sealed is missing");
+	status_is(&host, "absent: root.sealed is lost");
+	(void)close(open(host.disk, O_RDONLY | O_CLOEXEC));
+
+	/* Nor does a lost store become an empty one. */
+	{
+		char path[128];
+
+		(void)snprintf(path, sizeof(path), "%s/%s", host.disk, ROOT_FILE);
+		(void)close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	}
+	file_save(ROOT_FILE, b, len);
+	log_len = file_load(RELEASE_LOG_FILE, log, sizeof(log));
+	assert_true(log_len > 0);
+	file_remove(STORE_FILE);
+	assert_int_equal(boot(&host, 0), -ENODATA);
+	status_is(&host, "absent: volumes.store is lost");
+}
+
+static void security__ends_on_a_stranger_on_its_control_socket(void **state)
+{
+	struct ctl_card_config c = { .instance_id = "i-0" };
+
+	(void)state;
+	program_start(&host);
+	assert_int_equal(ctl_send(host.ctl, CTL_FORMAT_PROGRESS, 1, &(struct ctl_format_progress){ 0 }, NULL, 0), 0);
+	(void)c;
+	assert_int_equal(ctl_recv(host.ctl, &msg), 0);
+	assert_int_equal(program_end(&host), EXIT_FAILURE);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(security__gives_the_same_key_after_a_reboot, setup, teardown),
+		cmocka_unit_test_setup_teardown(security__never_unwraps_a_destroyed_volume, setup, teardown),
+		cmocka_unit_test_setup_teardown(security__unseals_once_in_a_boot, setup, teardown),
+		cmocka_unit_test_setup_teardown(security__refuses_everything_without_a_tpm, setup, teardown),
+		cmocka_unit_test_setup_teardown(security__refuses_a_changed_boot_and_names_the_pcr, setup, teardown),
+		cmocka_unit_test_setup_teardown(security__refuses_another_or_a_cleared_tpm, setup, teardown),
+		cmocka_unit_test_setup_teardown(security__keeps_lab_and_production_apart, setup, teardown),
+		cmocka_unit_test_setup_teardown(security__refuses_a_damaged_or_forged_root_sealed, setup, teardown),
+		cmocka_unit_test_setup_teardown(security__never_replaces_a_lost_root_key, setup, teardown),
+		cmocka_unit_test_setup_teardown(security__ends_on_a_stranger_on_its_control_socket, setup, teardown),
+	};
+
+	if (argc != 2)
+		return 1;
+	program = argv[1];
+	if (!swtpm_found()) {
+		(void)fprintf(stderr, "skipped: swtpm is not installed\n");
+		return 77;
+	}
+	return cmocka_run_group_tests_name("security/program", tests, NULL, NULL);
+}
