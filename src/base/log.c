@@ -66,6 +66,7 @@ struct line {
 	size_t len;
 };
 
+static void line_vadd(struct line *l, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 static void line_vadd(struct line *l, const char *fmt, va_list ap)
 {
 	size_t room = LOG_LINE_MAX - 1 - l->len;
