@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/bytes.h"
 #include "base/mem.h"
@@ -388,6 +389,21 @@ static int config_parse(const json_t *root, const struct vol_params *p)
 	return 0;
 }
 
+/*
+ * hash_seed() - jansson seeds its hash tables from /dev/urandom when nobody has; in the jail there is none
+ *
+ * #syscalls:* getrandom
+ */
+static int hash_seed(void)
+{
+	size_t seed = 0;
+
+	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+		return -EIO;
+	json_object_seed(seed | 1); /* 0 would mean /dev/urandom; only the first call counts */
+	return 0;
+}
+
 static int json_parse(const uint8_t *area, uint64_t backing_size, struct vol_params *p)
 {
 	CLEANUP_JSON json_t *root = NULL;
@@ -396,6 +412,9 @@ static int json_parse(const uint8_t *area, uint64_t backing_size, struct vol_par
 	len = json_shape(area);
 	if (len < 0)
 		return len;
+	r = hash_seed();
+	if (r < 0)
+		return r;
 	root = json_loadb((const char *)area, (size_t)len, JSON_REJECT_DUPLICATES, NULL);
 	if (!json_is_object(root))
 		return -EBADMSG;
