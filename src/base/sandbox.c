@@ -178,7 +178,7 @@ static int sandbox_syscalls(const struct sandbox_conf *conf)
 	long r;
 
 	/* The kernel only reads the filter; its struct cannot say so. */
-	memcpy(&prog.filter, &conf->profile->filter, sizeof(prog.filter));
+	memcpy(&prog.filter, &conf->profile->filter, sizeof(void *));
 	prog.len = conf->profile->filter_len;
 	r = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &prog);
 	if (r < 0)

@@ -285,6 +285,7 @@ static void sandbox__closes_descriptors_nobody_asked_for(void **state)
 	struct jail *j = *state;
 	char path[64], seen[256] = "";
 	struct dirent *e;
+	size_t len = 0;
 	DIR *d;
 
 	if (geteuid() != 0) {
@@ -294,9 +295,9 @@ static void sandbox__closes_descriptors_nobody_asked_for(void **state)
 	(void)snprintf(path, sizeof(path), "/proc/%d/fd", j->pid);
 	d = opendir(path);
 	assert_non_null(d);
-	while ((e = readdir(d)))
-		if (e->d_name[0] != '.' && strlen(seen) + strlen(e->d_name) + 2 < sizeof(seen))
-			strcat(strcat(seen, e->d_name), " ");
+	while ((e = readdir(d)) && len < sizeof(seen))
+		if (e->d_name[0] != '.')
+			len += (size_t)snprintf(seen + len, sizeof(seen) - len, "%s ", e->d_name);
 	closedir(d);
 	assert_string_equal(seen, "0 1 2 3 ");
 	assert_non_null(strstr(proc_read(j->pid, "limits"), "Max open files            9                    9 "));
