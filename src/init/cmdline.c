@@ -1,71 +1,163 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "cmdline.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "init.h"
+static const char blanks[] = " \t\n";
 
-static int word_store(const char *value, size_t len, char ret[INIT_WORD_MAX])
+/* @len bytes at @p as a string. -EINVAL if too long for @cap. */
+static int word_copy(const char *p, size_t len, char *ret, size_t cap)
 {
-	if (len == 0 || len >= INIT_WORD_MAX)
-		return -EPROTO;
-	memcpy(ret, value, len);
-	ret[len] = '\0';
+	if (len >= cap)
+		return -EINVAL;
+	memcpy(ret, p, len);
+	ret[len] = 0;
 	return 0;
 }
 
-static int flag_store(const char *value, size_t len, bool *ret)
+static int one_of(const char *v, const char *const *set)
 {
-	if (len != 1 || (*value != '0' && *value != '1'))
-		return -EPROTO;
-	*ret = *value == '1';
+	for (; *set; set++)
+		if (!strcmp(v, *set))
+			return 0;
+	return -EINVAL;
+}
+
+static int flag(const char *v, bool *ret)
+{
+	*ret = v[0] == '1';
+	return (v[0] == '0' || v[0] == '1') && !v[1] ? 0 : -EINVAL;
+}
+
+/* A device node's name directly below /dev. */
+static int device(const char *v)
+{
+	if (strncmp(v, "/dev/", 5) != 0 || !v[5] || strchr(v + 5, '/') || v[5] == '.')
+		return -EINVAL;
 	return 0;
 }
 
-static bool word_is(const char *word, size_t len, const char *name)
+static int option(struct cmdline *c, const char *key, const char *v)
 {
-	return len == strlen(name) && memcmp(word, name, len) == 0;
+	static const char *const modes[] = { "server", "simulated", NULL };
+	static const char *const tpms[] = { "hardware", "swtpm", NULL };
+	static const char *const places[] = { "auto", "whole", "shared", NULL };
+
+	if (!strcmp(key, "mode"))
+		return strcpy(c->mode, v), one_of(v, modes);
+	if (!strcmp(key, "tpm-kind"))
+		return strcpy(c->tpm_kind, v), one_of(v, tpms);
+	if (!strcmp(key, "placement"))
+		return strcpy(c->placement, v), one_of(v, places);
+	if (!strcmp(key, "state"))
+		return strcpy(c->state, v), device(v);
+	if (!strcmp(key, "lab"))
+		return flag(v, &c->lab);
+	if (!strcmp(key, "wait-go"))
+		return flag(v, &c->wait_go);
+	return -EINVAL;
 }
 
-static int word_parse(const char *word, size_t len, struct init_conf *c)
+static int word_parse(struct cmdline *c, const char *p, size_t len)
 {
-	const char *eq = memchr(word, '=', len);
-	size_t name_len = eq ? (size_t)(eq - word) : len;
-	size_t value_len = eq ? len - name_len - 1 : 0;
+	static const char prefix[] = "niter.";
+	char word[2 * WORD_MAX], *v;
+	size_t skip = sizeof(prefix) - 1;
 
-	if (!eq)
-		return -EPROTO;
-	if (word_is(word, name_len, "niter.mode"))
-		return word_store(eq + 1, value_len, c->mode);
-	if (word_is(word, name_len, "niter.state"))
-		return word_store(eq + 1, value_len, c->state);
-	if (word_is(word, name_len, "niter.tpm-kind"))
-		return word_store(eq + 1, value_len, c->tpm_kind);
-	if (word_is(word, name_len, "niter.lab"))
-		return flag_store(eq + 1, value_len, &c->lab);
-	if (word_is(word, name_len, "niter.wait-go"))
-		return flag_store(eq + 1, value_len, &c->wait_go);
-	return -EPROTO;
+	if (len < skip || memcmp(p, prefix, skip) != 0)
+		return 0;
+	if (word_copy(p + skip, len - skip, word, sizeof(word)) < 0)
+		return -EINVAL;
+	v = strchr(word, '=');
+	if (!v)
+		return -EINVAL;
+	*v++ = 0;
+	if (strlen(v) >= WORD_MAX)
+		return -EINVAL;
+	return option(c, word, v);
 }
 
-int init_cmdline_parse(const char *text, struct init_conf *ret)
+int cmdline_parse(const char *text, struct cmdline *ret, char *ret_bad, size_t cap)
 {
-	struct init_conf c = { .mode = "server", .tpm_kind = "hardware" };
-	int r;
+	struct cmdline c = { .mode = "server", .tpm_kind = "hardware", .placement = "auto" };
+	size_t len;
 
-	while (*text) {
-		size_t len = strcspn(text, " \n");
-
-		if (strncmp(text, "niter.", 6) == 0) {
-			r = word_parse(text, len, &c);
-			if (r < 0)
-				return r;
+	for (; *text; text += len) {
+		text += strspn(text, blanks);
+		len = strcspn(text, blanks);
+		if (word_parse(&c, text, len) < 0) {
+			(void)snprintf(ret_bad, cap, "%.*s", (int)len, text);
+			return -EINVAL;
 		}
-		text += len;
-		text += strspn(text, " \n");
 	}
-	if (strcmp(c.mode, "server") != 0 && strcmp(c.mode, "simulated") != 0)
-		return -EPROTO;
 	*ret = c;
+	return 0;
+}
+
+int module_next(const char **p, struct module *ret)
+{
+	static const char name_set[] = "abcdefghijklmnopqrstuvwxyz0123456789_-";
+	const char *s = *p;
+	size_t len, n;
+
+	for (;;) {
+		s += strspn(s, blanks);
+		if (*s != '#')
+			break;
+		s += strcspn(s, "\n");
+	}
+	len = strcspn(s, "\n");
+	*p = s + len;
+	if (!len)
+		return 0;
+	n = strspn(s, name_set);
+	if (!n || (s[n] && !strchr(blanks, s[n])) ||
+	    word_copy(s, n, ret->name, sizeof(ret->name)) < 0)
+		return -EINVAL;
+	s += n;
+	len -= n;
+	n = strspn(s, " \t");
+	s += n;
+	len -= n;
+	while (len && strchr(blanks, s[len - 1]))
+		len--;
+	return word_copy(s, len, ret->params, sizeof(ret->params)) < 0 ? -EINVAL : 1;
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return -1;
+}
+
+int go_parse(const char *line, uint8_t ret_seed[SEED_BYTES], int64_t *ret_seconds)
+{
+	uint8_t seed[SEED_BYTES];
+	int64_t s = 0;
+	size_t i;
+
+	if (strncmp(line, "go ", 3) != 0)
+		return -EPROTO;
+	line += 3;
+	for (i = 0; i < SEED_BYTES; i++, line += 2) {
+		int hi = hex_digit(line[0]), lo = hi < 0 ? -1 : hex_digit(line[1]);
+
+		if (lo < 0)
+			return -EPROTO;
+		seed[i] = (uint8_t)(hi << 4 | lo);
+	}
+	if (*line++ != ' ' || *line < '1' || *line > '9')
+		return -EPROTO;
+	for (i = 0; *line >= '0' && *line <= '9' && i < 12; i++)
+		s = s * 10 + (*line++ - '0');
+	if (strcmp(line, "\n") != 0)
+		return -EPROTO;
+	memcpy(ret_seed, seed, sizeof(seed));
+	*ret_seconds = s;
 	return 0;
 }

@@ -2,52 +2,50 @@
 #pragma once
 
 /*
- * niter-init: PID 1 of the host image. The parts, in the order main.c uses them.
+ * niter-init's parts, in the order in which main() goes through them.
  */
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 #include "base/attr.h"
+#include "cmdline.h"
 
-enum {
-	INIT_WORD_MAX = 128,
-	INIT_PORTS_MAX = 16,
-	INIT_SEED_BYTES = 32,
-};
+enum { PORTS_MAX = 16, PORT_PATH_MAX = 64 };
 
-/* The words of the kernel command line that are ours. */
-struct init_conf {
-	char mode[INIT_WORD_MAX];     /* niter.mode=server|simulated */
-	char state[INIT_WORD_MAX];    /* niter.state=/dev/… the state disk */
-	char tpm_kind[INIT_WORD_MAX]; /* niter.tpm-kind=swtpm|hardware */
-	bool lab;                     /* niter.lab=1: this boot is not measured */
-	bool wait_go;                 /* niter.wait-go=1: wait on the port niter.boot */
-};
+/* ---- setup.c: each logs what it could not do */
 
-/* cmdline.c: @text is /proc/cmdline. Return: 0, -EPROTO for a niter.* word that is unknown or wrong. */
-MUST_USE int init_cmdline_parse(const char *text, struct init_conf *ret);
+/* root_move(): the initramfs becomes the root of an ordinary mount, so that jails can pivot away from it later. */
+MUST_USE int root_move(void);
+/* mounts_make(): proc, sysfs, devtmpfs, cgroup2, tmpfs on /run; console on 0, 1 and 2. */
+MUST_USE int mounts_make(void);
+/* root_seal(): nothing can be written to the root any more. */
+MUST_USE int root_seal(void);
+void modules_load(const char *list_path, const char *dir);
+void sysctls_set(void);
+/* sysctls_close(): those that forbid what start-up needed: loading modules. */
+void sysctls_close(void);
+int text_read(const char *path, char *ret, size_t cap);
 
-/* go.c: "go <64 hex> <unix seconds>\n". Return: 0, -EPROTO. */
-MUST_USE int init_go_parse(const char *line, uint8_t ret_seed[INIT_SEED_BYTES], int64_t *ret_seconds);
-/* Says "ready" on @port, waits for "go", stirs the seed into the kernel's generator and sets the clock. */
-MUST_USE int init_go_wait(const char *port);
+/* ---- keeper.c */
 
-/* mounts.c: the kernel's file systems, then from the initramfs to a tmpfs, where pivot_root works for jails. */
-MUST_USE int init_mount_kernel(void);
-MUST_USE int init_move_root(void);
-MUST_USE int init_mount_state(const char *device);
-void init_unmount_state(void);
+/**
+ * keeper_start() - a virtual machine that never runs, held open for ever
+ *
+ * For the simulated server only. KVM keeps static keys for "some VM has no in-kernel APIC" and "some APIC is
+ * disabled"; when VMs come and go they are patched in and out of the running kernel's code, and QEMU's emulation of
+ * several CPUs now and then executes a half-patched instruction (Oops: int3). This machine keeps them on.
+ * Return: 0, or -errno. Its descriptors are never closed.
+ */
+MUST_USE int keeper_start(void);
 
-/* modules.c: @list is a file of lines "NAME [PARAMETER=VALUE ...]", loaded in order from /lib/modules/NAME.ko. */
-MUST_USE int init_modules_load(const char *list);
+/* ---- port.c */
 
-/* settings.c: sysctls that close what nobody needs on a host. */
-void init_settings(void);
+/* port_find(): device node of the virtio port with this name. -ENOENT. */
+MUST_USE int port_find(const char *name, char ret[PORT_PATH_MAX]);
+/* port_wait_go(): says "ready" on niter.boot, waits for "go", seeds the kernel's random numbers, sets the clock. */
+MUST_USE int port_wait_go(void);
 
-/* keeper.c: a VM that never runs and is held open (simulated server only). Return: 0, -errno. */
-MUST_USE int init_keeper(void);
+/* ---- launch.c */
 
-/* ports.c: the device node of the virtio-serial port called @name. Return: 0, -ENOENT. */
-MUST_USE int init_port_find(const char *name, char ret_path[INIT_WORD_MAX]);
+MUST_USE int state_mount(const char *device);
+/* launcher_run(): starts it, reaps until it ends. Return: its exit code, 128 + signal, or -errno. */
+MUST_USE int launcher_run(const struct cmdline *c);
+NORETURN void power_off(void);

@@ -17,10 +17,12 @@ static void cmdline__takes_our_words_and_passes_over_others(void **state)
 	struct init_conf c;
 
 	(void)state;
-	assert_int_equal(init_cmdline_parse("console=ttyS0 niter.mode=simulated quiet niter.state=/dev/vda niter.lab=1 "
-					    "niter.tpm-kind=swtpm niter.wait-go=1\n",
-					    &c),
-			 0);
+	assert_int_equal(
+		init_cmdline_parse(
+			"console=ttyS0 niter.mode=simulated quiet niter.state=/dev/vda niter.lab=1 "
+			"niter.tpm-kind=swtpm niter.wait-go=1\n",
+			&c),
+		0);
 	assert_string_equal(c.mode, "simulated");
 	assert_string_equal(c.state, "/dev/vda");
 	assert_string_equal(c.tpm_kind, "swtpm");
@@ -44,7 +46,7 @@ static void cmdline__refuses_unknown_and_wrong_words(void **state)
 {
 	static const char *const wrong[] = {
 		"niter.moed=server", "niter.mode=hosted", "niter.mode=", "niter.lab=2",
-		"niter.lab=",	     "niter.lab",	  "niter.",	 "niter.wait-go=yes",
+		"niter.lab=",        "niter.lab",         "niter.",      "niter.wait-go=yes",
 	};
 	struct init_conf c;
 
@@ -68,9 +70,17 @@ static void go__reads_seed_and_time(void **state)
 static void go__refuses_what_is_not_exact(void **state)
 {
 	static const char *const wrong[] = {
-		"go\n",		       "go " SEED "\n",	     "go " SEED " \n",	      "go " SEED " x\n",
-		"go " SEED " 0\n",     "go " SEED " -5\n",   "go " SEED " 1 1\n",     "gone " SEED " 1\n",
-		"go 0" SEED " 1\n",    "GO " SEED " 1\n",    "go " SEED "1795368977\n",
+		"go\n",
+		"go " SEED "\n",
+		"go " SEED " \n",
+		"go " SEED " x\n",
+		"go " SEED " 0\n",
+		"go " SEED " -5\n",
+		"go " SEED " 1 1\n",
+		"gone " SEED " 1\n",
+		"go 0" SEED " 1\n",
+		"GO " SEED " 1\n",
+		"go " SEED "1795368977\n",
 	};
 	uint8_t seed[INIT_SEED_BYTES];
 	int64_t seconds;

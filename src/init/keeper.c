@@ -1,42 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-
-/*
- * The keeper VM of a simulated server. KVM switches branches of the running kernel's code (static keys) when the
- * first VM comes and the last one goes, and when a first vCPU without APIC appears. QEMU's emulation of several CPUs
- * cannot stand code that changes under a running CPU: "Oops: int3". A VM that never runs and never goes away keeps
- * the switches where they are. Real hardware needs none of this.
- */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
+#include "base/fd.h"
 #include "init.h"
 
-enum {
-	KEEPER_VCPUS = 2,
-	APIC_BASE_ENABLE = 1 << 11,
-};
+#define APIC_BASE_ENABLE ((__u64)1 << 11)
 
-/* The descriptors stay open as long as PID 1 lives. */
-int init_keeper(void)
+int keeper_start(void)
 {
-	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	CLEANUP(fd_closep) int kvm = -1;
 	struct kvm_sregs sregs;
-	int vm, vcpu = -1;
+	int vm, cpu0, cpu1;
 
+	kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (kvm < 0)
 		return -errno;
 	vm = ioctl(kvm, KVM_CREATE_VM, 0);
-	if (vm < 0 || ioctl(vm, KVM_CREATE_IRQCHIP) < 0)
+	if (vm < 0 || ioctl(vm, KVM_CREATE_IRQCHIP, 0) < 0)
 		return -errno;
-	for (int n = 0; n < KEEPER_VCPUS; n++) {
-		vcpu = ioctl(vm, KVM_CREATE_VCPU, n);
-		if (vcpu < 0)
-			return -errno;
-	}
-	if (ioctl(vcpu, KVM_GET_SREGS, &sregs) < 0)
+	cpu0 = ioctl(vm, KVM_CREATE_VCPU, 0);
+	cpu1 = ioctl(vm, KVM_CREATE_VCPU, 1);
+	if (cpu0 < 0 || cpu1 < 0 || ioctl(cpu1, KVM_GET_SREGS, &sregs) < 0)
 		return -errno;
-	sregs.apic_base &= ~(uint64_t)APIC_BASE_ENABLE;
-	return ioctl(vcpu, KVM_SET_SREGS, &sregs) < 0 ? -errno : 0;
+	sregs.apic_base &= ~APIC_BASE_ENABLE;
+	return ioctl(cpu1, KVM_SET_SREGS, &sregs) < 0 ? -errno : 0;
 }

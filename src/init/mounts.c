@@ -37,7 +37,8 @@ int init_mount_kernel(void)
 			  kernel_mounts[n].flags, kernel_mounts[n].options) < 0)
 			return -errno;
 	}
-	if (mount("cgroup2", "/sys/fs/cgroup", "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+	if (mount("cgroup2", "/sys/fs/cgroup", "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) <
+	    0)
 		return -errno;
 	return 0;
 }
@@ -155,7 +156,8 @@ int init_move_root(void)
 		if (mount(kernel_mounts[n].path, target, NULL, MS_MOVE, NULL) < 0)
 			return -errno;
 	}
-	if (chdir(new_root) < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 || chdir("/") < 0)
+	if (chdir(new_root) < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 ||
+	    chdir("/") < 0)
 		return -errno;
 	return 0;
 }
@@ -167,7 +169,8 @@ int init_mount_state(const char *device)
 	/* The device may still be on its way. */
 	for (int n = 0; n < 100 && access(device, F_OK) < 0; n++)
 		usleep(50000);
-	if (mount(device, state_dir, "ext4", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME, "discard") < 0)
+	if (mount(device, state_dir, "ext4", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME,
+		  "discard") < 0)
 		return -errno;
 	return 0;
 }

@@ -15,7 +15,8 @@ static int port_is(const char *port, const char *name)
 	CLEANUP(fd_closep) int fd = -1;
 	ssize_t len;
 
-	if (snprintf(path, sizeof(path), "/sys/class/virtio-ports/%s/name", port) >= (int)sizeof(path))
+	if (snprintf(path, sizeof(path), "/sys/class/virtio-ports/%s/name", port) >=
+	    (int)sizeof(path))
 		return 0;
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)

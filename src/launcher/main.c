@@ -28,7 +28,7 @@
  * niterd; loop. Stop (SIGTERM, or asked by niterd): all sets, then niterd, then niter-security, then exit 0.
  */
 
-enum { RESERVE_MIB = 160, NOFILE = 2048, STOP_SETS_S = 30, STOP_CHILD_S = 5 };
+enum { RESERVE_MIB = 160, NOFILE = 2048, MEMLOCK_MIB = 64, STOP_SETS_S = 30, STOP_CHILD_S = 5 };
 
 static struct launcher launcher;
 
@@ -160,13 +160,14 @@ static void tables_init(struct launcher *l)
 
 static int basics_open(struct launcher *l)
 {
-	struct rlimit nofile = { NOFILE, NOFILE };
+	struct rlimit nofile = { NOFILE, NOFILE }, memlock = { MEMLOCK_MIB * MIB, MEMLOCK_MIB * MIB };
 	sigset_t set;
 	int r;
 
 	umask(077);
 	if (setrlimit(RLIMIT_NOFILE, &nofile) < 0)
 		return start_failed("descriptor limit", -errno);
+	(void)setrlimit(RLIMIT_MEMLOCK, &memlock); /* children get less; they could not raise it */
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	l->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (l->null_fd < 0)

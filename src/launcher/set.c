@@ -19,24 +19,22 @@
 #define REAP_NS (10 * NS_PER_S)
 #define CLEAN_RETRY_NS (5 * NS_PER_MS)
 
-/* SET_STATES: this cannot happen here and is ignored with a line in the log. */
+/* NO: this cannot happen here; it is ignored with a line in the log. */
+#define NO SET_STATES
+
 enum set_state set_next(enum set_state state, enum set_event ev)
 {
+	/* clang-format off */
 	static const enum set_state next[SET_STATES][SET_EVENTS] = {
-		/*                 STARTED        ATTACHED     READY        END          REAPED        CLEAN */
-		[SET_FREE] = { SET_ATTACHING, SET_STATES, SET_STATES, SET_STATES, SET_STATES,
-			       SET_STATES },
-		[SET_ATTACHING] = { SET_STATES, SET_BOOTING, SET_STATES, SET_ENDING, SET_STATES,
-				    SET_STATES },
-		[SET_BOOTING] = { SET_STATES, SET_STATES, SET_RUNNING, SET_ENDING, SET_STATES,
-				  SET_STATES },
-		[SET_RUNNING] = { SET_STATES, SET_STATES, SET_STATES, SET_ENDING, SET_STATES,
-				  SET_STATES },
-		[SET_ENDING] = { SET_STATES, SET_STATES, SET_STATES, SET_ENDING, SET_CLEANING,
-				 SET_STATES },
-		[SET_CLEANING] = { SET_STATES, SET_STATES, SET_STATES, SET_CLEANING, SET_STATES,
-				   SET_FREE },
+		/*                  STARTED        ATTACHED     READY        END           REAPED        CLEAN */
+		[SET_FREE]      = { SET_ATTACHING, NO,          NO,          NO,           NO,           NO },
+		[SET_ATTACHING] = { NO,            SET_BOOTING, NO,          SET_ENDING,   NO,           NO },
+		[SET_BOOTING]   = { NO,            NO,          SET_RUNNING, SET_ENDING,   NO,           NO },
+		[SET_RUNNING]   = { NO,            NO,          NO,          SET_ENDING,   NO,           NO },
+		[SET_ENDING]    = { NO,            NO,          NO,          SET_ENDING,   SET_CLEANING, NO },
+		[SET_CLEANING]  = { NO,            NO,          NO,          SET_CLEANING, NO,           SET_FREE },
 	};
+	/* clang-format on */
 
 	return next[state][ev];
 }
