@@ -235,10 +235,16 @@ static int slots_load(struct store *s)
 	struct stat st;
 	int r;
 
-	/* #syscalls:security fstat newfstatat */
+	/* #syscalls:security fstat newfstatat ftruncate */
 	if (fstat(s->fd, &st) < 0)
 		return -errno;
 	size = (uint64_t)st.st_size;
+	/* A record torn at the end of the file: its rest reads as zeroes, like everything never written. */
+	if (size % STORE_RECORD_BYTES) {
+		size += STORE_RECORD_BYTES - size % STORE_RECORD_BYTES;
+		if (ftruncate(s->fd, (off_t)size) < 0)
+			return -errno;
+	}
 	for (off = STORE_HEADER_AREA_BYTES; off < size && slot < STORE_SLOTS_MAX; off += len) {
 		len = size - off < sizeof(b) ? (size_t)(size - off) : sizeof(b);
 		memset(b, 0, sizeof(b));
