@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,16 +105,4 @@ void host_record_remove(void)
 
 	if (host_path(path, "host.json") == 0)
 		(void)unlink(path);
-}
-
-int host_error(const char *fmt, ...)
-{
-	va_list ap;
-
-	fputs("niter: ", stderr);
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	return 1;
 }

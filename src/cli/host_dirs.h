@@ -38,5 +38,3 @@ MUST_USE int host_path(char buf[HOST_PATH_MAX], const char *name);
 void host_record_load(struct host_record *ret);
 MUST_USE int host_record_save(const struct host_record *r);
 void host_record_remove(void);
-/* host_error(): "niter: …" on standard error. Return: 1, the exit code. */
-int host_error(const char *fmt, ...) PRINTF_LIKE(1, 2);

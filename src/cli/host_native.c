@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "cli/cli.h"
 #include "cli/host_dirs.h"
 
 enum { NATIVE_READY_MS = 30 * 1000 };
@@ -78,25 +79,25 @@ int host_native_start(void)
 	struct host_record record = { .mode = HOST_NATIVE };
 
 	if (geteuid() != 0)
-		return host_error("hosted mode needs root: sudo niter host start (or --simulated)");
+		return cli_error("hosted mode needs root: sudo niter host start (or --simulated)");
 	if (host_path(run, "run") < 0 || host_path(log, "run/console.log") < 0)
-		return host_error("the path of NITER_HOME is too long");
+		return cli_error("the path of NITER_HOME is too long");
 	if ((mkdir(host_home(), 0755) < 0 && errno != EEXIST) || (mkdir(run, 0755) < 0 && errno != EEXIST))
-		return host_error("cannot make %s: %s", run, strerror(errno));
+		return cli_error("cannot make %s: %s", run, strerror(errno));
 	(void)unlink(log);
 
 	record.pid = fork();
 	if (record.pid < 0)
-		return host_error("cannot start the launcher: %s", strerror(errno));
+		return cli_error("cannot start the launcher: %s", strerror(errno));
 	if (record.pid == 0)
 		native_exec(log);
 	for (int ms = 0; ms < NATIVE_READY_MS; ms += 50) {
 		if (native_answers())
 			return host_record_save(&record) < 0 ? 1 : 0;
 		if (waitpid(record.pid, NULL, WNOHANG) == record.pid)
-			return host_error("the launcher ended at once: niter host log says why");
+			return cli_error("the launcher ended at once: niter host log says why");
 		usleep(50000);
 	}
 	(void)kill(record.pid, SIGTERM);
-	return host_error("niterd does not answer: niter host log says why");
+	return cli_error("niterd does not answer: niter host log says why");
 }

@@ -29,6 +29,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "cli/cli.h"
 #include "cli/host_dirs.h"
 
 enum {
@@ -132,10 +133,10 @@ static int sim_state_disk(const struct host_sim_conf *conf)
 	(void)unlink(part);
 	err = sim_run(&a);
 	if (err == 127)
-		return host_error("no mke2fs for the state disk: apt-get install e2fsprogs");
+		return cli_error("no mke2fs for the state disk: apt-get install e2fsprogs");
 	if (err != 0 || rename(part, path) < 0) {
 		(void)unlink(part);
-		return host_error("cannot make the state disk %s: is the disk full?", path);
+		return cli_error("cannot make the state disk %s: is the disk full?", path);
 	}
 	return 0;
 }
@@ -149,7 +150,7 @@ static int sim_swtpm(void)
 	if (host_path(dir, "tpm") < 0 || host_path(sock, "run/swtpm.sock") < 0)
 		return 1;
 	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
-		return host_error("cannot make %s: %s", dir, strerror(errno));
+		return cli_error("cannot make %s: %s", dir, strerror(errno));
 	memset(&a, 0, sizeof(a));
 	args_add(&a, "swtpm");
 	args_add(&a, "socket");
@@ -164,9 +165,9 @@ static int sim_swtpm(void)
 	args_add(&a, "--daemon");
 	err = sim_run(&a);
 	if (err == 127)
-		return host_error("no swtpm, and the simulated server needs a TPM 2.0: apt-get install swtpm");
+		return cli_error("no swtpm, and the simulated server needs a TPM 2.0: apt-get install swtpm");
 	if (err != 0)
-		return host_error("swtpm does not start: see %s/run/start.log", host_home());
+		return cli_error("swtpm does not start: see %s/run/start.log", host_home());
 	return 0;
 }
 
@@ -244,7 +245,7 @@ static int sim_qemu(const struct host_sim_conf *conf, const char *resume)
 
 	if (sim_image_path(kernel, "vmlinux") < 0 || sim_image_path(initrd, "initramfs.cpio") < 0 ||
 	    stat(initrd, &st) < 0)
-		return host_error("the host image in %s went away", sim_image_dir());
+		return cli_error("the host image in %s went away", sim_image_dir());
 	memset(&a, 0, sizeof(a));
 	args_add(&a, "%s", qemu ? qemu : "qemu-system-x86_64");
 	sim_qemu_cpu(&a, conf);
@@ -284,9 +285,9 @@ static int sim_qemu(const struct host_sim_conf *conf, const char *resume)
 	}
 	err = sim_run(&a);
 	if (err == 127)
-		return host_error("no %s: apt-get install qemu-system-x86 (version 7.2), or set NITER_QEMU", a.argv[0]);
+		return cli_error("no %s: apt-get install qemu-system-x86 (version 7.2), or set NITER_QEMU", a.argv[0]);
 	if (err != 0)
-		return host_error("QEMU does not start: see %s/run/start.log", home);
+		return cli_error("QEMU does not start: see %s/run/start.log", home);
 	return 0;
 }
 
@@ -447,7 +448,7 @@ static MUST_USE int sim_boot(const char *resume, const char *save)
 		if (r < 0)
 			return r;
 		if (save && sim_snapshot(save) < 0)
-			host_error("no snapshot of the ready server could be made; going on without");
+			cli_error("no snapshot of the ready server could be made; going on without");
 	}
 	r = sim_go(boot);
 	return r < 0 ? r : sim_await_niterd();
@@ -470,13 +471,13 @@ static int sim_prepare(const struct host_sim_conf *conf)
 	char path[HOST_PATH_MAX];
 
 	if (mkdir(host_home(), 0700) < 0 && errno != EEXIST)
-		return host_error("cannot make %s: %s", host_home(), strerror(errno));
+		return cli_error("cannot make %s: %s", host_home(), strerror(errno));
 	if (host_path(path, "run") < 0)
-		return host_error("the path of NITER_HOME is too long");
+		return cli_error("the path of NITER_HOME is too long");
 	if (strlen(path) > 80)
-		return host_error("the path of NITER_HOME is too long for sockets: %s", host_home());
+		return cli_error("the path of NITER_HOME is too long for sockets: %s", host_home());
 	if (mkdir(path, 0700) < 0 && errno != EEXIST)
-		return host_error("cannot make %s: %s", path, strerror(errno));
+		return cli_error("cannot make %s: %s", path, strerror(errno));
 	if (host_path(path, "run/start.log") == 0)
 		(void)unlink(path);
 	return sim_state_disk(conf);
@@ -489,7 +490,7 @@ int host_sim_start(const struct host_sim_conf *conf, unsigned *ret_retries)
 	int r;
 
 	if (sim_snapshot_path(conf, snapshot) < 0)
-		return host_error("no host image in %s: build one with ./run, or set NITER_HOST_IMAGE",
+		return cli_error("no host image in %s: build one with ./run, or set NITER_HOST_IMAGE",
 				  sim_image_dir());
 	if (sim_prepare(conf) != 0)
 		return 1;
@@ -520,5 +521,5 @@ int host_sim_start(const struct host_sim_conf *conf, unsigned *ret_retries)
 		if (resume)
 			(void)unlink(snapshot);
 	}
-	return host_error("the simulated server does not start: niter host log says why");
+	return cli_error("the simulated server does not start: niter host log says why");
 }
