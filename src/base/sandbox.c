@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/capability.h>
-#include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <linux/securebits.h>
 #include <stdint.h>
@@ -173,17 +172,7 @@ static int sandbox_user(bool jailed)
  */
 static int sandbox_syscalls(const struct sandbox_conf *conf)
 {
-	struct sock_fprog prog;
-	unsigned flags = conf->threads ? SECCOMP_FILTER_FLAG_TSYNC : 0;
-	long r;
-
-	/* The kernel only reads the filter; its struct cannot say so. */
-	memcpy(&prog.filter, &conf->profile->filter, sizeof(void *));
-	prog.len = conf->profile->filter_len;
-	r = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &prog);
-	if (r < 0)
-		return -errno;
-	return r ? -EBUSY : 0; /* TSYNC: the id of a thread that could not follow */
+	return sandbox_filter_load(conf->profile, conf->threads ? SECCOMP_FILTER_FLAG_TSYNC : 0);
 }
 
 static int stage_result(const char *stage, int r)

@@ -45,3 +45,14 @@ struct sandbox_conf {
  * Return: 0, or -errno with the failing stage logged.
  */
 MUST_USE int sandbox_enter(const struct sandbox_conf *conf);
+
+/**
+ * sandbox_filter_load() - only the filter; sandbox_enter() does it for everyone but the launcher
+ * @flags:   SECCOMP_FILTER_FLAG_…
+ *
+ * Needs no_new_privs or CAP_SYS_ADMIN. Two files provide it: sandbox_kill.c loads the profile as it is;
+ * sandbox_log.c, chosen by the meson option seccomp_log, lets a call that is not declared pass and be logged by
+ * the kernel: for test runs that look for missing declarations, never for a host that carries anything.
+ * Return: 0, -EBUSY when a thread could not follow, -errno.
+ */
+MUST_USE int sandbox_filter_load(const struct sandbox_profile *profile, unsigned flags);

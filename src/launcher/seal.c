@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <linux/capability.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <linux/securebits.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -65,13 +63,7 @@ int seal_caps(void)
  */
 int seal_syscalls(void)
 {
-	const struct sandbox_profile *p = &sandbox_profile_launcher;
-	struct sock_fprog prog;
-
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
-	/* The kernel only reads the filter. */
-	memcpy(&prog.filter, &p->filter, sizeof(prog.filter));
-	prog.len = p->filter_len;
-	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog) < 0 ? -errno : 0;
+	return sandbox_filter_load(&sandbox_profile_launcher, 0);
 }
