@@ -10,7 +10,7 @@
 #include "base/fd.h"
 #include "base/num.h"
 
-enum { OPS_MAX = 4096, PENDING_MAX = 4096 };
+enum { OPS_MAX = 4096, PENDING_MAX = 1024 };
 
 struct op {
 	enum backing_op op;
@@ -231,6 +231,16 @@ uint8_t *record_image(struct vol_backing *b)
 	return rec(b)->image;
 }
 
+/* A container has nothing between its headers and its payload; untouched pages cost nothing. */
+static void copy_used(uint8_t *to, const uint8_t *from, uint64_t size)
+{
+	uint64_t head = min_u64(size, 64 * KIB);
+
+	memcpy(to, from, head);
+	if (size > VOL_PAYLOAD_OFF)
+		memcpy(to + VOL_PAYLOAD_OFF, from + VOL_PAYLOAD_OFF, size - VOL_PAYLOAD_OFF);
+}
+
 void record_start(struct vol_backing *b)
 {
 	struct record *r = rec(b);
@@ -238,15 +248,20 @@ void record_start(struct vol_backing *b)
 	must(!r->pending_cnt);
 	ops_forget(r);
 	free(r->base);
-	r->base = malloc(r->size);
+	r->base = calloc(1, r->size ? r->size : 1);
 	must(r->base);
-	memcpy(r->base, r->image, r->size);
+	copy_used(r->base, r->image, r->size);
 	r->now = 0;
 }
 
 void record_fault_set(struct vol_backing *b, const struct record_fault *f)
 {
 	rec(b)->fault = *f;
+}
+
+void record_seed(struct vol_backing *b, uint64_t seed)
+{
+	rec(b)->seed = seed;
 }
 
 unsigned record_ops(struct vol_backing *b)
@@ -302,16 +317,6 @@ static void apply(uint8_t *image, uint64_t size, const struct op *o, uint64_t ma
 		else
 			memset(image + o->off + at, 0, VOL_LBA_BYTES);
 	}
-}
-
-/* A container has nothing between its headers and its payload; untouched pages cost nothing. */
-static void copy_used(uint8_t *to, const uint8_t *from, uint64_t size)
-{
-	uint64_t head = min_u64(size, 64 * KIB);
-
-	memcpy(to, from, head);
-	if (size > VOL_PAYLOAD_OFF)
-		memcpy(to + VOL_PAYLOAD_OFF, from + VOL_PAYLOAD_OFF, size - VOL_PAYLOAD_OFF);
 }
 
 int record_crash(struct vol_backing *b, uint64_t time, uint64_t keep, unsigned torn,

@@ -27,6 +27,8 @@ uint8_t *record_image(struct vol_backing *b);
 /* record_start(): what is there now is stable; forget the log, count from 0. Nothing may be in flight. */
 void record_start(struct vol_backing *b);
 void record_fault_set(struct vol_backing *b, const struct record_fault *f);
+/* record_seed(): as record_new()'s @seed, from now on. */
+void record_seed(struct vol_backing *b, uint64_t seed);
 /* record_ops(): operations since record_start(). */
 unsigned record_ops(struct vol_backing *b);
 uint64_t record_now(struct vol_backing *b);
