@@ -70,7 +70,7 @@ static TSS2_RC response_read(struct tcti *t, int timeout_ms)
 	int r;
 
 	while (!size || got < size) {
-		r = poll(&p, 1, timeout_ms);
+		r = poll(&p, 1, got ? TCTI_REST_TIMEOUT_MS : timeout_ms);
 		if (r < 0 && errno == EINTR)
 			continue;
 		if (r < 0)

@@ -13,6 +13,7 @@
 enum {
 	TCTI_BUF_BYTES = 4096,       /* the largest command or response of any TPM 2.0 */
 	TCTI_TIMEOUT_MS = 60 * 1000, /* for one command: key generation on a slow chip */
+	TCTI_REST_TIMEOUT_MS = 500,  /* for the rest of a response that has begun */
 };
 
 struct tcti {
