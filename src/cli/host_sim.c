@@ -262,15 +262,16 @@ static int sim_qemu(const struct host_sim_conf *conf, const char *resume)
 	args_add(&a, "%s", kernel);
 	/*
 	 * Not -initrd: with a TPM, QEMU 7.2's ACPI tables outgrow the room it keeps free above the initrd.
-	 * initrdmem= tells Linux where the loader put it.
+	 * initrdmem= tells Linux where the loader put it; memmap= keeps Linux from handing that memory out before
+	 * it has copied the initramfs away.
 	 */
 	args_add(&a, "-device");
 	args_add(&a, "loader,file=%s,addr=%#x,force-raw=on", initrd, SIM_INITRD_ADDR);
 	args_add(&a, "-append");
 	args_add(&a,
-		 "console=ttyS0 panic=-1 quiet mitigations=off tsc=reliable initrdmem=%#x,%lld niter.mode=simulated "
-		 "niter.state=/dev/vda niter.lab=1 niter.tpm-kind=swtpm niter.wait-go=1",
-		 SIM_INITRD_ADDR, (long long)st.st_size);
+		 "console=ttyS0 panic=-1 quiet mitigations=off tsc=reliable initrdmem=%#x,%lld memmap=%lldM$%#x "
+		 "niter.mode=simulated niter.state=/dev/vda niter.lab=1 niter.tpm-kind=swtpm niter.wait-go=1",
+		 SIM_INITRD_ADDR, (long long)st.st_size, (long long)(st.st_size / (1024 * 1024) + 1), SIM_INITRD_ADDR);
 	sim_qemu_devices(&a);
 	args_add(&a, "-serial");
 	args_add(&a, "file:%s/run/console.log", home);

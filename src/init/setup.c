@@ -78,6 +78,9 @@ int mounts_make(void)
 		if (!strcmp(mounts[i].where, "/dev") && console_open() < 0)
 			return -EIO;
 	}
+	/* The kernel makes it 0555; the launcher has no capability that overrides modes. */
+	if (chmod("/sys/fs/cgroup", 0755) < 0)
+		return failed("chmod", "/sys/fs/cgroup");
 	(void)mkdir("/var", 0755);
 	(void)mkdir("/var/lib", 0755);
 	(void)mkdir("/var/lib/niter", 0755);
