@@ -125,13 +125,13 @@ static int make_dir(int parent, const char *name)
 
 int cgroups_init(struct cgroups *c, bool lab, char *ret_why, unsigned why_cap)
 {
-	CLEANUP(fd_closep) int top = -1;
 	bool cpuset_top, cpuset;
 	unsigned cnt;
+	int top;
 
-	*c = (struct cgroups){ .root_fd = -1, .host_fd = -1 };
+	*c = (struct cgroups){ .top_fd = -1, .root_fd = -1, .host_fd = -1 };
 	ret_why[0] = 0;
-	top = open_root();
+	c->top_fd = top = open_root();
 	if (top < 0) {
 		(void)snprintf(ret_why, why_cap,
 			       "no cgroup v2 at /sys/fs/cgroup: boot with "
@@ -164,16 +164,19 @@ int cgroups_init(struct cgroups *c, bool lab, char *ret_why, unsigned why_cap)
 
 void cgroups_done(struct cgroups *c)
 {
-	CLEANUP(fd_closep) int top = -1;
+	int r;
 
 	fd_closep(&c->host_fd);
-	if (c->root_fd >= 0) {
-		(void)cgroup_remove(c->root_fd, "host");
-		top = open_root();
-		fd_closep(&c->root_fd);
-		if (top >= 0 && cgroup_remove(top, cgroup_name) < 0)
-			log_warn("cgroup.left", "name=%s", cgroup_name);
+	fd_closep(&c->root_fd);
+	if (c->top_fd >= 0) {
+		(void)unlinkat(c->top_fd, "niter/host", AT_REMOVEDIR);
+		r = cgroup_remove(c->top_fd, cgroup_name);
+		if (r < 0 &&
+		    r != -EACCES) /* usual: only CAP_DAC_OVERRIDE may write the root's directory */
+			log_warn("cgroup.left", "name=%s text=\"%s\"", cgroup_name,
+				 strerrordesc_np(-r));
 	}
+	fd_closep(&c->top_fd);
 }
 
 /*

@@ -13,6 +13,7 @@
 #include "base/attr.h"
 
 struct cgroups {
+	int top_fd;      /* <root> */
 	int root_fd;     /* <root>/niter; -1: this machine has no cgroup v2 (lab only) */
 	int host_fd;     /* <root>/niter/host */
 	bool has_limits; /* memory, pids and cpu controllers are there */
@@ -37,7 +38,8 @@ struct cgroup_limits {
  * Return: 0, or -errno (with @ret_why filled).
  */
 MUST_USE int cgroups_init(struct cgroups *c, bool lab, char *ret_why, unsigned why_cap);
-void cgroups_done(struct cgroups *c); /* removes <root>/niter, which must be empty by then */
+/* cgroups_done(): removes <root>/niter/host, and <root>/niter too where this process may; else it stays, empty. */
+void cgroups_done(struct cgroups *c);
 
 /**
  * cgroup_new() - make and limit one cgroup

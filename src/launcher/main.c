@@ -160,7 +160,8 @@ static void tables_init(struct launcher *l)
 
 static int basics_open(struct launcher *l)
 {
-	struct rlimit nofile = { NOFILE, NOFILE }, memlock = { MEMLOCK_MIB * MIB, MEMLOCK_MIB * MIB };
+	struct rlimit nofile = { NOFILE, NOFILE },
+		      memlock = { MEMLOCK_MIB * MIB, MEMLOCK_MIB * MIB };
 	sigset_t set;
 	int r;
 

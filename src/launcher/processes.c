@@ -191,7 +191,7 @@ static int name_cmp(const void *a, const void *b)
 	return strcmp(a, b);
 }
 
-/* #syscalls:launcher openat getdents64 readlinkat lseek */
+/* #syscalls:launcher openat getdents64 readlinkat newfstatat getppid */
 static void put_fds(struct text *t, int dir)
 {
 	static char names[FDS_MAX][FD_NAME_MAX];

@@ -17,19 +17,22 @@
 
 void security_lost(struct launcher *l, const char *fmt, ...)
 {
+	char why[CTL_TEXT_MAX - 96];
 	va_list ap;
 
 	if (l->sec_state == SEC_LOST)
 		return;
 	va_start(ap, fmt);
-	(void)vsnprintf(l->sec_text, sizeof(l->sec_text), fmt, ap);
+	(void)vsnprintf(why, sizeof(why), fmt, ap);
 	va_end(ap);
+	(void)snprintf(l->sec_text, sizeof(l->sec_text),
+		       "%s: no keys are given out any more, drain and reboot this host", why);
 	l->sec_state = SEC_LOST;
 	l->sec_deadline_ns = NEVER;
 	child_kill(l->security);
 	if (l->stopping)
 		return;
-	log_err("security.lost", "text=\"%s\" remedy=\"drain and reboot this host\"", l->sec_text);
+	log_err("security.lost", "text=\"%s\"", l->sec_text);
 	job_security_lost(l);
 	/* Users must be able to ask what is wrong. */
 	if (!l->niterd && l->niterd_at_ns == NEVER)

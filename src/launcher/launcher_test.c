@@ -1,0 +1,549 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * The whole launcher, natively, as root, with stub programs (stub_test.c): the test plays niterd.
+ * What only cgroup v2 with its controllers can do (limits, cpusets) is left to the simulated server.
+ */
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/fd.h"
+#include "base/num.h"
+#include "proto/control.h"
+
+static const char *launcher_path, *stub_path;
+
+#define INSTANCE "i-00000000000000001"
+#define VOLUME "vol-00000000000000001"
+#define IMAGE "ami-00000000000000001"
+
+struct host {
+	char dir[64];
+	pid_t pid;
+	int api; /* connection to the stub niterd */
+	int ctl; /* niterd's control socket */
+	uint32_t seq;
+};
+
+static struct ctl_msg m;
+static union ctl_any req;
+static struct ctl_l_instance_start start_conf;
+
+static void run_sh(const char *fmt, ...) PRINTF_LIKE(1, 2);
+static void run_sh(const char *fmt, ...)
+{
+	char cmd[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	assert_true(vsnprintf(cmd, sizeof(cmd), fmt, ap) < (int)sizeof(cmd));
+	va_end(ap);
+	assert_int_equal(system(cmd), 0); /* NOLINT(cert-env33-c): fixed commands of a test */
+}
+
+static void niterd_connect(struct host *h)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	struct fd_list fds;
+	char c;
+	int i;
+
+	(void)snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/run/niterd.sock", h->dir);
+	h->api = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	for (i = 0; connect(h->api, (struct sockaddr *)&sa, sizeof(sa)) < 0; i++) {
+		assert_true(i < 500);
+		usleep(10000);
+	}
+	assert_int_equal(fd_msg_recv(h->api, &c, 1, &fds), 1);
+	h->ctl = fd_list_take(&fds, 0);
+	assert_true(h->ctl >= 0);
+}
+
+static void niterd_drop(struct host *h)
+{
+	fd_closep(&h->api);
+	fd_closep(&h->ctl);
+}
+
+static void launcher_exec(const struct host *h)
+{
+	char state[96], run[96], libexec[96];
+
+	(void)snprintf(state, sizeof(state), "--state=%s/state", h->dir);
+	(void)snprintf(run, sizeof(run), "--run=%s/run", h->dir);
+	(void)snprintf(libexec, sizeof(libexec), "--libexec=%s/libexec", h->dir);
+	execl(launcher_path, "niter-launcher", "--mode=hosted", "--lab", "--reserve-mib=1", state,
+	      run, libexec, NULL);
+	_exit(99);
+}
+
+static int setup(void **state)
+{
+	struct host *h = calloc(1, sizeof(*h));
+
+	strcpy(h->dir, "/tmp/niter-launcher-XXXXXX");
+	assert_non_null(mkdtemp(h->dir));
+	run_sh("chmod 755 %s; mkdir -m 755 %s/libexec; for p in niter-security niterd "
+	       "niter-storage-card "
+	       "niter-hypervisor niter-volume-format; do install -m 755 %s %s/libexec/$p; done",
+	       h->dir, h->dir, stub_path, h->dir);
+	run_sh("mkdir -m 710 %s/state; chgrp 200002 %s/state; mkdir -p %s/state/images/" IMAGE
+	       "; cd %s/state/images/" IMAGE "; echo kernel >kernel; truncate -s 8192 disk.raw; cd "
+	       "..; chmod -R go= .; chown -R 200002:200002 .",
+	       h->dir, h->dir, h->dir, h->dir);
+	h->pid = fork();
+	if (h->pid == 0)
+		launcher_exec(h);
+	niterd_connect(h);
+	*state = h;
+	return 0;
+}
+
+static int launcher_wait(struct host *h)
+{
+	int status = -1;
+
+	assert_int_equal(waitpid(h->pid, &status, 0), h->pid);
+	h->pid = 0;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* No process of the launcher's uids is left. */
+static unsigned strangers(void)
+{
+	DIR *d = opendir("/proc");
+	struct dirent *e;
+	unsigned cnt = 0;
+
+	while ((e = readdir(d))) {
+		struct stat st;
+		char path[300];
+
+		(void)snprintf(path, sizeof(path), "/proc/%s", e->d_name);
+		if (e->d_name[0] >= '0' && e->d_name[0] <= '9' && stat(path, &st) == 0 &&
+		    st.st_uid > 200000 && st.st_uid < 203000)
+			cnt++;
+	}
+	closedir(d);
+	return cnt;
+}
+
+static int teardown(void **state)
+{
+	struct host *h = *state;
+
+	if (h->pid) {
+		(void)kill(h->pid, SIGTERM);
+		assert_int_equal(launcher_wait(h), 0);
+	}
+	niterd_drop(h);
+	assert_int_equal(strangers(), 0);
+	run_sh("! rmdir /sys/fs/cgroup/unified/niter 2>&1 | grep -v 'No such file'"); /* empty, or never made */
+	run_sh("rm -rf %s", h->dir);
+	free(h);
+	return 0;
+}
+
+static uint32_t ask(struct host *h, enum ctl_type type, const void *body)
+{
+	assert_int_equal(ctl_send(h->ctl, type, ++h->seq, body, NULL, 0), 0);
+	return h->seq;
+}
+
+/* Waits for a message of this type; progress on the way is passed over. */
+static void expect(struct host *h, enum ctl_type type, uint32_t seq)
+{
+	do {
+		ctl_msg_done(&m);
+		assert_int_equal(ctl_recv(h->ctl, &m), 1);
+	} while (m.type == CTL_L_PROGRESS && type != CTL_L_PROGRESS);
+	assert_int_equal(m.type, type);
+	assert_int_equal(m.seq, seq);
+}
+
+static int volume_create(struct host *h, const char *id, uint64_t size, const char *image)
+{
+	struct ctl_l_volume_create *c = &req.l_volume_create;
+
+	memset(&req, 0, sizeof(req));
+	(void)snprintf(c->volume_id, sizeof(c->volume_id), "%s", id);
+	(void)snprintf(c->image_id, sizeof(c->image_id), "%s", image);
+	strcpy(c->account_id, "123456789012");
+	c->size = size;
+	expect(h, CTL_ACK, ask(h, CTL_L_VOLUME_CREATE, c));
+	return m.u.ack.err;
+}
+
+static void instance_conf(struct ctl_l_instance_start *c)
+{
+	memset(c, 0, sizeof(*c));
+	strcpy(c->instance_id, INSTANCE);
+	strcpy(c->account_id, "123456789012");
+	strcpy(c->image_id, IMAGE);
+	strcpy(c->type_name, "t3.nano");
+	strcpy(c->cmdline, "quiet");
+	c->cores = 1;
+	c->threads = 2;
+	c->ram_bytes = 64 * MIB;
+	c->volume_cnt = 1;
+	strcpy(c->volume[0].volume_id, VOLUME);
+	strcpy(c->volume[0].device_name, "/dev/xvda");
+}
+
+static void kill_conf(void)
+{
+	memset(&req, 0, sizeof(req));
+	strcpy(req.l_instance_kill.instance_id, INSTANCE);
+}
+
+static int instance_start(struct host *h, const struct ctl_l_instance_start *c)
+{
+	expect(h, CTL_L_INSTANCE_STARTED, ask(h, CTL_L_INSTANCE_START, c));
+	return m.u.l_instance_started.err;
+}
+
+static void expect_gone(struct host *h, uint16_t reason)
+{
+	expect(h, CTL_L_INSTANCE_GONE, 0);
+	assert_string_equal(m.u.l_instance_gone.instance_id, INSTANCE);
+	assert_int_equal(m.u.l_instance_gone.reason, reason);
+}
+
+static void path_absent(const struct host *h, const char *path)
+{
+	run_sh("! test -e %s/%s", h->dir, path);
+}
+
+static void volume__is_made_once_and_deleted(void **state)
+{
+	struct host *h = *state;
+
+	assert_int_equal(volume_create(h, VOLUME, 16384, IMAGE), 0);
+	run_sh("test \"$(cat %s/state/volumes/" VOLUME ".luks)\" = volume", h->dir);
+	run_sh("test \"$(stat -c '%%u %%a' %s/state/volumes/" VOLUME ".luks)\" = '0 600'", h->dir);
+	assert_int_equal(volume_create(h, VOLUME, 16384, IMAGE), -EEXIST);
+	memset(&req, 0, sizeof(req));
+	strcpy(req.l_volume_delete.volume_id, VOLUME);
+	expect(h, CTL_ACK, ask(h, CTL_L_VOLUME_DELETE, &req.l_volume_delete));
+	assert_int_equal(m.u.ack.err, 0);
+	path_absent(h, "state/volumes/" VOLUME ".luks");
+}
+
+static void volume__that_fails_leaves_no_file(void **state)
+{
+	struct host *h = *state;
+
+	assert_int_equal(volume_create(h, VOLUME, 8192, ""), -ENOSPC);
+	assert_string_equal(m.u.ack.text, "the disk is full");
+	assert_int_equal(volume_create(h, VOLUME, 12288, ""), -EIO);
+	assert_non_null(strstr(m.u.ack.text, "niter-volume-format was killed by signal 4"));
+	assert_int_equal(volume_create(h, VOLUME, 4096, IMAGE), -EFBIG);
+	assert_int_equal(volume_create(h, VOLUME, 16384, "ami-00000000000000002"), -ENOENT);
+	assert_int_equal(volume_create(h, "vol-../../../../etc", 16384, ""), -EINVAL);
+	assert_int_equal(volume_create(h, VOLUME, 1000, ""), -EINVAL);
+	run_sh("test -z \"$(ls -A %s/state/volumes)\"", h->dir);
+}
+
+static void image__that_is_a_link_is_refused(void **state)
+{
+	struct host *h = *state;
+
+	run_sh("cd %s/state/images; mkdir ami-00000002; ln -s /etc/passwd ami-00000002/disk.raw; "
+	       "ln -s " IMAGE " ami-00000003; chown -hR 200002:200002 .",
+	       h->dir);
+	assert_int_equal(volume_create(h, VOLUME, 1 * MIB, "ami-00000002"), -ELOOP);
+	assert_int_equal(volume_create(h, VOLUME, 1 * MIB, "ami-00000003"), -ELOOP);
+}
+
+static void processes_text(struct host *h, char *ret, size_t cap)
+{
+	size_t len = 0;
+
+	req.l_processes_read.page = 0;
+	do {
+		expect(h, CTL_L_PROCESSES, ask(h, CTL_L_PROCESSES_READ, &req.l_processes_read));
+		assert_true(len + m.u.l_processes.lines.len < cap);
+		memcpy(ret + len, m.u.l_processes.lines.b, m.u.l_processes.lines.len);
+		len += m.u.l_processes.lines.len;
+		req.l_processes_read.page++;
+	} while (m.u.l_processes.more);
+	ret[len] = 0;
+}
+
+static void check_line(const char *all, const char *name)
+{
+	static const char *const wanted[] = { "\"cap_inh\":\"0000000000000000\"",
+					      "\"cap_prm\":\"0000000000000000\"",
+					      "\"cap_eff\":\"0000000000000000\"",
+					      "\"cap_bnd\":\"0000000000000000\"",
+					      "\"cap_amb\":\"0000000000000000\"",
+					      "\"no_new_privs\":1",
+					      "\"seccomp\":2",
+					      "\"root_entries\":0" };
+	char key[64], line[4096];
+	const char *p;
+	size_t i, n;
+
+	(void)snprintf(key, sizeof(key), "{\"name\":\"%s\"", name);
+	p = strstr(all, key);
+	if (!p)
+		fail_msg("no line for %s", name);
+	n = strcspn(p, "\n");
+	assert_true(n < sizeof(line));
+	memcpy(line, p, n);
+	line[n] = 0;
+	for (i = 0; i < ARRAY_SIZE(wanted); i++)
+		if (!strstr(line, wanted[i]))
+			fail_msg("%s is not in %s", wanted[i], line);
+	assert_non_null(strstr(line, "\"/dev/null\""));
+}
+
+static void instance__runs_shows_its_jail_and_ends_by_itself(void **state)
+{
+	static char all[65536];
+	struct host *h = *state;
+	struct ctl_l_instance_start *c = &start_conf;
+	int service, i;
+
+	assert_int_equal(volume_create(h, VOLUME, 16384, ""), 0);
+	instance_conf(c);
+	assert_int_equal(instance_start(h, c), 0);
+	assert_int_equal(m.u.l_instance_started.hv_cpu_us, 42);
+	assert_true(m.u.l_instance_started.first_run_us >= m.u.l_instance_started.jail_us);
+	service = fd_list_take(&m.fds, 0);
+
+	processes_text(h, all, sizeof(all));
+	check_line(all, "niter-security");
+	check_line(all, "niterd");
+	check_line(all, "niter-hypervisor");
+	check_line(all, "niter-storage-card");
+	assert_non_null(
+		strstr(all, "\"cap_eff\":\"0000000000a010c0\"")); /* the launcher: its five */
+	assert_non_null(strstr(all, "\"memfd:guest-ram\""));
+
+	assert_int_equal(instance_start(h, c), -EEXIST);
+	assert_int_equal(ctl_send(service, CTL_SVC_POWER_BUTTON, 9, NULL, NULL, 0), 0);
+	expect_gone(h, CTL_EXIT_SHUTDOWN);
+	for (i = 0; i < 3; i++) { /* and again, so that nothing was left behind */
+		fd_closep(&service);
+		instance_conf(c);
+		assert_int_equal(instance_start(h, c), 0);
+		service = fd_list_take(&m.fds, 0);
+		assert_int_equal(ctl_send(service, CTL_SVC_POWER_BUTTON, 9, NULL, NULL, 0), 0);
+		expect_gone(h, CTL_EXIT_SHUTDOWN);
+	}
+	fd_closep(&service);
+}
+
+static void refused(struct host *h, const struct ctl_l_instance_start *c, int err, const char *text)
+{
+	assert_int_equal(instance_start(h, c), err);
+	if (!strstr(m.u.l_instance_started.text, text))
+		fail_msg("\"%s\" is not in \"%s\"", text, m.u.l_instance_started.text);
+	assert_int_equal(m.fds.cnt, 0);
+	assert_int_equal(strangers(), 2);
+}
+
+static void instance__that_cannot_start_says_why_and_leaves_nothing(void **state)
+{
+	struct host *h = *state;
+	struct ctl_l_instance_start *c = &start_conf;
+
+	instance_conf(c);
+	refused(h, c, -ENOENT, "volume " VOLUME " is not on this host");
+	assert_int_equal(volume_create(h, VOLUME, 16384, ""), 0);
+
+	instance_conf(c);
+	strcpy(c->instance_id, "i-../../../../..");
+	refused(h, c, -EINVAL, "the instance id is malformed");
+	instance_conf(c);
+	strcpy(c->image_id, "ami-00000000000000009");
+	refused(h, c, -ENOENT, "image ami-00000000000000009 has no kernel on this host");
+	instance_conf(c);
+	c->ram_bytes = 1024 * GIB;
+	refused(h, c, -ENOMEM, " MiB free, t3.nano needs 1048576 MiB");
+	instance_conf(c);
+	strcpy(c->account_id, "refused");
+	refused(h, c, -EACCES, "the stub refuses this account");
+	instance_conf(c);
+	strcpy(c->volume[0].device_name, "/dev/bad");
+	refused(h, c, -EKEYREJECTED, "wrong key");
+	instance_conf(c);
+	strcpy(c->volume[0].device_name, "/dev/crash");
+	refused(h, c, -EIO, "niter-storage-card was killed by signal 4");
+	instance_conf(c);
+	strcpy(c->cmdline, "bad");
+	refused(h, c, -EIO, "the kernel is no kernel");
+	instance_conf(c);
+	strcpy(c->cmdline, "syscall");
+	refused(h, c, -EIO,
+		"niter-hypervisor was killed: it made a system call that is not on its list");
+}
+
+static void instance__is_killed_while_it_starts_and_while_it_runs(void **state)
+{
+	struct host *h = *state;
+	struct ctl_l_instance_start *c = &start_conf;
+	uint32_t start, kill_seq;
+
+	assert_int_equal(volume_create(h, VOLUME, 16384, ""), 0);
+	instance_conf(c);
+	strcpy(c->volume[0].device_name, "/dev/hang");
+	start = ask(h, CTL_L_INSTANCE_START, c);
+	kill_conf();
+	kill_seq = ask(h, CTL_L_INSTANCE_KILL, &req.l_instance_kill);
+	expect(h, CTL_ACK, kill_seq);
+	expect(h, CTL_L_INSTANCE_STARTED, start);
+	assert_int_equal(m.u.l_instance_started.err, -ECANCELED);
+
+	instance_conf(c);
+	assert_int_equal(instance_start(h, c), 0);
+	kill_conf();
+	kill_seq = ask(h, CTL_L_INSTANCE_KILL, &req.l_instance_kill);
+	expect(h, CTL_ACK, kill_seq);
+	expect_gone(h, CTL_EXIT_KILLED);
+	assert_int_equal(strangers(), 2);
+	kill_seq = ask(h, CTL_L_INSTANCE_KILL, &req.l_instance_kill);
+	expect(h, CTL_ACK, kill_seq);
+	assert_int_equal(m.u.ack.err, -ENOENT);
+}
+
+static void niterd__restarts_and_finds_its_instances(void **state)
+{
+	struct host *h = *state;
+	struct ctl_l_instance_start *c = &start_conf;
+	uint32_t seq;
+	int service;
+
+	assert_int_equal(volume_create(h, VOLUME, 16384, ""), 0);
+	instance_conf(c);
+	assert_int_equal(instance_start(h, c), 0);
+	assert_int_equal(write(h->api, "x", 1), 1);
+	niterd_drop(h);
+	usleep(50000);
+	niterd_connect(h);
+	seq = ask(h, CTL_L_INSTANCES_READ, NULL);
+	expect(h, CTL_L_INSTANCE_STARTED, seq);
+	assert_string_equal(m.u.l_instance_started.instance_id, INSTANCE);
+	service = fd_list_take(&m.fds, 0);
+	expect(h, CTL_ACK, seq);
+	assert_int_equal(ctl_send(service, CTL_SVC_POWER_BUTTON, 9, NULL, NULL, 0), 0);
+	expect_gone(h, CTL_EXIT_SHUTDOWN);
+	close(service);
+}
+
+static void security__lost_means_no_more_grants(void **state)
+{
+	struct host *h = *state;
+	struct ctl_l_instance_start *c = &start_conf;
+	char other[] = "i-00000000000000002";
+	int r;
+
+	assert_int_equal(volume_create(h, VOLUME, 16384, ""), 0);
+	instance_conf(c);
+	assert_int_equal(instance_start(h, c), 0);
+	expect(h, CTL_L_HOST, ask(h, CTL_L_HOST_READ, NULL));
+	assert_string_equal(m.u.l_host.security, "running");
+
+	memset(&req, 0, sizeof(req));
+	strcpy(req.l_volume_create.volume_id, "vol-00000000000000002");
+	strcpy(req.l_volume_create.account_id, "die");
+	req.l_volume_create.size = 4096;
+	expect(h, CTL_ACK, ask(h, CTL_L_VOLUME_CREATE, &req.l_volume_create));
+	assert_true(m.u.ack.err < 0);
+
+	expect(h, CTL_L_HOST, ask(h, CTL_L_HOST_READ, NULL));
+	assert_string_equal(m.u.l_host.security, "lost: drain and reboot this host");
+	instance_conf(c);
+	strcpy(c->instance_id, other);
+	strcpy(c->volume[0].volume_id, "vol-00000000000000003");
+	r = instance_start(h, c);
+	assert_int_equal(r, -ENOKEY);
+	/* the running one is still there */
+	instance_conf(c);
+	kill_conf();
+	expect(h, CTL_ACK, ask(h, CTL_L_INSTANCE_KILL, &req.l_instance_kill));
+	expect_gone(h, CTL_EXIT_KILLED);
+}
+
+static void host__stops_with_everything_on_it(void **state)
+{
+	struct host *h = *state;
+	struct ctl_l_instance_start *c = &start_conf;
+
+	assert_int_equal(volume_create(h, VOLUME, 16384, ""), 0);
+	instance_conf(c);
+	assert_int_equal(instance_start(h, c), 0);
+	expect(h, CTL_ACK, ask(h, CTL_L_HOST_STOP, NULL));
+	expect_gone(h, CTL_EXIT_KILLED);
+	niterd_drop(h);
+	assert_int_equal(launcher_wait(h), 0);
+}
+
+static void launcher__dies_and_takes_everybody_along(void **state)
+{
+	struct host *h = *state;
+	struct ctl_l_instance_start *c = &start_conf;
+	int i;
+
+	assert_int_equal(volume_create(h, VOLUME, 16384, ""), 0);
+	instance_conf(c);
+	assert_int_equal(instance_start(h, c), 0);
+	assert_int_equal(strangers(), 4);
+	(void)kill(h->pid, SIGKILL);
+	(void)launcher_wait(h);
+	for (i = 0; strangers() && i < 500; i++)
+		usleep(10000);
+	run_sh("for d in /sys/fs/cgroup/unified/niter/*/* /sys/fs/cgroup/unified/niter/* "
+	       "/sys/fs/cgroup/unified/niter; "
+	       "do test ! -d $d || rmdir $d; done");
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(volume__is_made_once_and_deleted, setup, teardown),
+		cmocka_unit_test_setup_teardown(volume__that_fails_leaves_no_file, setup, teardown),
+		cmocka_unit_test_setup_teardown(image__that_is_a_link_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(instance__runs_shows_its_jail_and_ends_by_itself,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			instance__that_cannot_start_says_why_and_leaves_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			instance__is_killed_while_it_starts_and_while_it_runs, setup, teardown),
+		cmocka_unit_test_setup_teardown(niterd__restarts_and_finds_its_instances, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(security__lost_means_no_more_grants, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(host__stops_with_everything_on_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(launcher__dies_and_takes_everybody_along, setup,
+						teardown),
+	};
+
+	if (argc != 3)
+		return 2;
+	if (geteuid() != 0 || access("/dev/kvm", R_OK | W_OK) < 0) {
+		printf("skip: the launcher needs root and a /dev/kvm\n");
+		return 77;
+	}
+	launcher_path = argv[1];
+	stub_path = argv[2];
+	return cmocka_run_group_tests_name("launcher", tests, NULL, NULL);
+}
