@@ -470,6 +470,54 @@ static void security__never_replaces_a_lost_root_key(void **state)
 	status_is(&host, "absent: volumes.store is lost");
 }
 
+/* Is this anywhere in the program's memory that can be read from outside at all? */
+static bool memory_has(pid_t pid, const uint8_t *b, size_t len)
+{
+	static uint8_t chunk[1 << 20];
+	unsigned long from, to, at;
+	char name[64], line[512];
+	bool found = false;
+	FILE *maps;
+	ssize_t n;
+	int mem;
+
+	(void)snprintf(name, sizeof(name), "/proc/%d/mem", pid);
+	mem = open(name, O_RDONLY | O_CLOEXEC);
+	assert_true(mem >= 0);
+	(void)snprintf(name, sizeof(name), "/proc/%d/maps", pid);
+	maps = fopen(name, "re");
+	assert_non_null(maps);
+	while (fgets(line, sizeof(line), maps)) {
+		if (sscanf(line, "%lx-%lx r", &from, &to) != 2) /* NOLINT(cert-err34-c) */
+			continue;
+		/* Chunks overlap, so that nothing hides on a border. */
+		for (at = from; at < to; at += sizeof(chunk) - len) {
+			n = pread(mem, chunk, to - at < sizeof(chunk) ? to - at : sizeof(chunk), (off_t)at);
+			if (n > 0 && memmem(chunk, (size_t)n, b, len))
+				found = true;
+		}
+	}
+	(void)fclose(maps);
+	close(mem);
+	return found;
+}
+
+static void security__keeps_no_copy_of_a_released_key(void **state)
+{
+	struct ctl_key_data made;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip(); /* needs root to read another process's memory */
+	assert_int_equal(boot(&host, 0), 0);
+	create(&host, vol_a, &made);
+	assert_int_equal(unwrap(&host, vol_a, &made.wrapped), 0);
+	status_is(&host, "sealed");
+	assert_true(memory_has(host.pid, (const uint8_t *)"sec.root.ready", 14)); /* the search works */
+	assert_false(memory_has(host.pid, made.key.b, 16));
+	assert_false(memory_has(host.pid, made.key.b + 32, 16));
+}
+
 static void security__ends_on_a_stranger_on_its_control_socket(void **state)
 {
 	struct ctl_card_config c = { .instance_id = "i-0" };
@@ -494,6 +542,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(security__keeps_lab_and_production_apart, setup, teardown),
 		cmocka_unit_test_setup_teardown(security__refuses_a_damaged_or_forged_root_sealed, setup, teardown),
 		cmocka_unit_test_setup_teardown(security__never_replaces_a_lost_root_key, setup, teardown),
+		cmocka_unit_test_setup_teardown(security__keeps_no_copy_of_a_released_key, setup, teardown),
 		cmocka_unit_test_setup_teardown(security__ends_on_a_stranger_on_its_control_socket, setup, teardown),
 	};
 
