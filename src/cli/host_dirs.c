@@ -11,7 +11,7 @@
 
 #include "base/fd.h"
 
-enum { HOST_CMDLINE_MAX = 16 * 1024 };
+enum { HOST_CMDLINE_MAX = 6 * 1024 };
 
 static const char *const mode_names[] = {
 	[HOST_NONE] = "none",
@@ -47,7 +47,8 @@ int host_path(char buf[HOST_PATH_MAX], const char *name)
 /* A living process of ours: the process id may be somebody else's by now, and a zombie has no command line. */
 static int record_pid_lives(pid_t pid)
 {
-	char path[64], text[HOST_CMDLINE_MAX];
+	static char text[HOST_CMDLINE_MAX]; /* too big for the stack; one thread */
+	char path[64];
 	CLEANUP(fd_closep) int fd = -1;
 	ssize_t len;
 

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * niter, the person's command. It starts no process of an instance itself: it asks niterd, which asks the launcher.
+ * Exit codes: 0 done, 1 it failed, 2 the command line is wrong.
+ */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "cli/cli.h"
+
+const struct verb verbs[] = {
+	{ "image build", "debian", 1, 1, "Build an image from Debian's own packages and upload it",
+	  verb_image_build },
+	{ "image put", "DIR", 1, 1,
+	  "Upload an image: DIR holds kernel, disk.raw, image.json, and initrd if there is one",
+	  verb_image_put },
+	{ "image ls", "", 0, 0, "List the images", verb_image_ls },
+	{ "image rm", "IMAGE…", 1, -1, "Remove images", verb_image_rm },
+	{ "run", "IMAGE", 1, 1, "Launch an instance of an image, with an encrypted disk of its own",
+	  verb_run },
+	{ "ps", "", 0, 0, "List the instances", verb_ps },
+	{ "console", "ID", 1, 1, "Print what an instance said on its serial port", verb_console },
+	{ "stop", "ID…", 1, -1, "Stop instances; their disks stay", verb_stop },
+	{ "start", "ID…", 1, -1, "Start stopped instances", verb_start },
+	{ "reboot", "ID…", 1, -1, "Reset running instances", verb_reboot },
+	{ "rm", "ID…", 1, -1,
+	  "Terminate instances and destroy the keys of their disks, and so the data", verb_rm },
+	{ "types", "", 0, 0, "List the instance types", verb_types },
+	{ "volume create", "", 0, 0, "Make an empty encrypted volume", verb_volume_create },
+	{ "volume ls", "", 0, 0, "List the volumes", verb_volume_ls },
+	{ "volume rm", "VOLUME…", 1, -1, "Destroy volumes: their keys first", verb_volume_rm },
+	{ "host processes", "", 0, 0, "List the host's processes and what each may do",
+	  verb_host_processes },
+	{ "host start", "", 0, -1, "Start the host: on this machine's KVM, or a simulated server",
+	  verb_host },
+	{ "host stop", "", 0, -1, "Stop all instances and the host", verb_host },
+	{ "host status", "", 0, -1, "Say what kind of host runs and what it has left", verb_host },
+	{ "host log", "", 0, -1, "Print what the host's own programs logged", verb_host },
+};
+const size_t verb_cnt = ARRAY_SIZE(verbs);
+
+static int help(void)
+{
+	puts("niter - instances of the EC2 kind on your own machine\n\n"
+	     "usage: niter VERB [WORDS] [OPTIONS]\n");
+	for (size_t k = 0; k < verb_cnt; k++) {
+		char left[40];
+
+		snprintf(left, sizeof(left), "%s%s%s", verbs[k].name, verbs[k].args[0] ? " " : "",
+			 verbs[k].args);
+		printf("  niter %-24s %s\n", left, verbs[k].about);
+	}
+	puts("\nniter VERB --help says more about one of them; --json prints results as JSON.\n"
+	     "ID is an instance's id, the beginning of one, or its name.\n"
+	     "Exit codes: 0 done, 1 it failed, 2 the command line is wrong.");
+	return CLI_OK;
+}
+
+/* How many words of @argv are the verb's name; 0 when they are another's. */
+static int verb_match(const struct verb *v, int argc, char **argv)
+{
+	const char *blank = strchr(v->name, ' ');
+	size_t first = blank ? (size_t)(blank - v->name) : strlen(v->name);
+
+	if (strncmp(argv[0], v->name, first) != 0 || argv[0][first] != '\0')
+		return 0;
+	if (!blank)
+		return 1;
+	return argc > 1 && strcmp(argv[1], blank + 1) == 0 ? 2 : 0;
+}
+
+/* Is @word the first word of verbs with two? */
+static int group_help(const char *word)
+{
+	size_t len = strlen(word);
+	bool any = false;
+
+	for (size_t k = 0; k < verb_cnt; k++) {
+		if (strncmp(verbs[k].name, word, len) != 0 || verbs[k].name[len] != ' ')
+			continue;
+		if (!any)
+			fprintf(stderr, "niter: which of these?\n");
+		any = true;
+		fprintf(stderr, "  niter %s %s\n", verbs[k].name, verbs[k].args);
+	}
+	return any ? CLI_USAGE : cli_usage("unknown verb \"%s\"", word);
+}
+
+int main(int argc, char **argv)
+{
+	log_init("niter");
+	if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+			  strcmp(argv[1], "help") == 0))
+		return help();
+	if (argc >= 2 && strcmp(argv[1], "--version") == 0) {
+		puts("niter " NITER_VERSION);
+		return CLI_OK;
+	}
+	if (argc < 2)
+		return cli_usage("say what to do");
+	for (size_t k = 0; k < verb_cnt; k++) {
+		int words = verb_match(&verbs[k], argc - 1, argv + 1);
+
+		if (words > 0)
+			return verbs[k].run(&verbs[k], argc - 1 - words, argv + 1 + words);
+	}
+	return group_help(argv[1]);
+}
