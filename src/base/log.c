@@ -40,7 +40,11 @@ void log_init(const char *prog)
 	const char *env = getenv("NITER_LOG"); /* NOLINT(concurrency-mt-unsafe): first thing in main() */
 
 	log_prog = prog;
-	log_max = env && !strcmp(env, "debug") ? LOG_LVL_DEBUG : LOG_LVL_INFO;
+	log_max = LOG_LVL_INFO;
+	if (env && !strcmp(env, "debug"))
+		log_max = LOG_LVL_DEBUG;
+	if (env && !strcmp(env, "err")) /* fuzzing */
+		log_max = LOG_LVL_ERR;
 }
 
 void log_context(const char *fmt, ...)

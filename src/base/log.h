@@ -13,7 +13,7 @@
 
 enum log_level { LOG_LVL_ERR, LOG_LVL_WARN, LOG_LVL_INFO, LOG_LVL_DEBUG };
 
-/* @prog is borrowed for ever. Reads NITER_LOG=debug once. Call first in main(). */
+/* @prog is borrowed for ever. Reads NITER_LOG=debug (or err) once. Call first in main(). */
 void log_init(const char *prog);
 /* log_context(): fields put into every later line, e.g. log_context("inst=%s", id). At most 127 bytes. */
 void log_context(const char *fmt, ...) PRINTF_LIKE(1, 2);

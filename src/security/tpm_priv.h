@@ -35,5 +35,7 @@ ESYS_TR tpm_session(struct tpm *t, unsigned attr);
 void tpm_flush(struct tpm *t, ESYS_TR handle);
 /* tpm_pcr_digest(): SHA-256 over the values, as TPM2_PolicyPCR and creation data have it. */
 int tpm_pcr_digest(tpm_pcrs pcr, uint8_t ret[SEALED_PCR_BYTES]);
+/* tpm_object_check(): the blobs of a file nobody vouches for. Return: 0, -EKEYREJECTED they do not say what they should. */
+MUST_USE int tpm_object_check(const struct sealed *s, const char *label);
 /* esys_freep() for CLEANUP: what esys gave. */
 void esys_freep(void *pp);

@@ -159,6 +159,18 @@ static int creation_check(const struct sealed *s, const struct object *o, const 
 	return hash_sha256(s->creation.b + sizeof(uint16_t), s->creation.len - sizeof(uint16_t), ret_hash->buffer);
 }
 
+int tpm_object_check(const struct sealed *s, const char *label)
+{
+	TPM2B_DIGEST hash = { 0 };
+	struct object o;
+	int r;
+
+	r = object_parse(s, &o);
+	if (r < 0)
+		return r;
+	return creation_check(s, &o, label, &hash);
+}
+
 /* spec: tpm-2.0 part 3 §18.3: without a signing key the command only checks the ticket */
 static int creation_prove(struct tpm *t, ESYS_TR obj, const struct object *o, const TPM2B_DIGEST *hash)
 {
