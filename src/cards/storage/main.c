@@ -23,6 +23,7 @@
 #include "base/num.h"
 #include "cards/runtime/card.h"
 #include "cards/storage/controller.h"
+#include "crypto/crypto.h"
 #include "crypto/key.h"
 #include "seccomp_storage_card.h"
 #include "volume/volume.h"
@@ -437,8 +438,10 @@ static int run(struct storage *s)
 	}
 	s->io_queues = (unsigned)max_u64(QUEUES_MIN, min_u64(env_u64("NITER_NVME_QUEUES", 8), NVME_IO_QUEUES_MAX));
 
-	/* One at a time is alive; the second slot is spare. */
-	r = key_reserve(2);
+	r = crypto_init();
+	/* One key at a time is alive; the second slot is spare. */
+	if (r == 0)
+		r = key_reserve(2);
 	if (r == 0)
 		r = card_init(&s->card, &kind, s);
 	if (r < 0)
