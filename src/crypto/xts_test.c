@@ -59,7 +59,7 @@ static void xts_encrypt__unit_n_has_tweak_8n(void **state)
 		0, 1, 2, 255, 0x20000000, (uint64_t)1 << 40, UINT64_MAX / 8 - 1
 	};
 	struct key *k = test_key();
-	uint8_t in[4096], out[4096], want[4096];
+	static uint8_t in[4096], out[4096], want[4096];
 	struct xts *x;
 
 	(void)state;

@@ -176,7 +176,7 @@ void modules_load(const char *list_path, const char *dir)
 	}
 }
 
-/* spec: none; the security page's list (noisy neighbours and side channels), and what opens the kernel to users. */
+/* From no specification: the security page's list (noisy neighbours and side channels), and what opens the kernel to users. */
 static const struct {
 	const char *path, *value;
 } sysctls[] = {
