@@ -121,23 +121,26 @@ void log_event(enum log_level lvl, const char *ev, const char *fmt, ...)
 		return;
 }
 
+/* Several threads may come by: counters are relaxed, and one of them wins each second. */
 int log_limit_pass(struct log_limit *l)
 {
 	uint64_t now_ns = clock_ns();
+	uint64_t next_ns = __atomic_load_n(&l->next_ns, __ATOMIC_RELAXED);
+	uint32_t suppressed;
 
-	if (l->used < LOG_LIMIT_BURST) {
-		l->used++;
-		l->next_ns = now_ns + ns_per_s;
+	if (__atomic_load_n(&l->used, __ATOMIC_RELAXED) < LOG_LIMIT_BURST) {
+		__atomic_fetch_add(&l->used, 1, __ATOMIC_RELAXED);
+		__atomic_store_n(&l->next_ns, now_ns + ns_per_s, __ATOMIC_RELAXED);
 		return 1;
 	}
-	if (now_ns < l->next_ns) {
-		l->suppressed++;
+	if (now_ns < next_ns || !__atomic_compare_exchange_n(&l->next_ns, &next_ns, now_ns + ns_per_s, false,
+							     __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+		__atomic_fetch_add(&l->suppressed, 1, __ATOMIC_RELAXED);
 		return 0;
 	}
-	l->next_ns = now_ns + ns_per_s;
-	if (l->suppressed)
-		log_event(LOG_LVL_WARN, "log.suppressed", "lines=%u", l->suppressed);
-	l->suppressed = 0;
+	suppressed = __atomic_exchange_n(&l->suppressed, 0, __ATOMIC_RELAXED);
+	if (suppressed)
+		log_event(LOG_LVL_WARN, "log.suppressed", "lines=%u", suppressed);
 	return 1;
 }
 
