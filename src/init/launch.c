@@ -69,13 +69,13 @@ static void caps_only(const int *keep, size_t cnt)
 }
 
 /*
- * What nobody needs after this leaves the bounding set. The launcher drops the last two itself once it has made its
+ * What nobody needs after this leaves the bounding set. The launcher drops the last three itself once it has made its
  * directories; PID 1 keeps what ending needs.
  */
 static void caps_drop(void)
 {
 	static const int launcher[] = { CAP_SYS_ADMIN, CAP_SETUID,  CAP_SETGID, CAP_NET_ADMIN,
-					CAP_SYS_NICE,  CAP_SETPCAP, CAP_CHOWN };
+					CAP_SYS_NICE,  CAP_SETPCAP, CAP_CHOWN,  CAP_DAC_OVERRIDE };
 	unsigned long cap;
 	size_t i;
 

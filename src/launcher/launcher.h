@@ -11,6 +11,8 @@
  *   job.c        volumes: format jobs and deletion
  *   security.c   niter-security: start, status, grants
  *   controller.c niterd: start, restart, its requests
+ *   stop.c       the end of the host
+ *   pin.c        vCPU threads to hardware threads
  *   processes.c  the report of all processes
  *   spawn.c cgroup.c cores.c memory.c jail_path.c ids.c state_dir.c seal.c   tools, no state of ours
  */
@@ -245,6 +247,10 @@ void set_start(struct launcher *l, uint32_t seq, const struct ctl_l_instance_sta
 MUST_USE int set_boot(struct launcher *l, struct set *s);
 void set_fds_done(struct set *s);
 
+/* ---- pin.c */
+/* set_pin(): each thread of its hypervisor to a hardware thread of the set's own cores. Nothing in shared mode. */
+void set_pin(struct launcher *l, const struct set *s);
+
 /* ---- job.c */
 void job_start(struct launcher *l, uint32_t seq, const struct ctl_l_volume_create *conf);
 void job_ctl(struct launcher *l, struct child *c, const struct ctl_msg *m);
@@ -289,5 +295,7 @@ MUST_USE int listener_open(const char *run_path, int *ret);
 MUST_USE int seal_caps(void);
 MUST_USE int seal_syscalls(void);
 
-/* ---- main.c */
+/* ---- stop.c */
 void launcher_stop(struct launcher *l, const char *why);
+/* launcher_stop_step(): goes on with the stop. Return: everything is gone. */
+bool launcher_stop_step(struct launcher *l, uint64_t now_ns);

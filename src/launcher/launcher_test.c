@@ -125,21 +125,23 @@ static int launcher_wait(struct host *h)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/* No process of the launcher's uids is left. */
-static unsigned strangers(void)
+/* Processes of this test's programs that live. */
+static unsigned strangers(const struct host *h)
 {
 	DIR *d = opendir("/proc");
 	struct dirent *e;
 	unsigned cnt = 0;
 
 	while ((e = readdir(d))) {
-		struct stat st;
-		char path[300];
+		char path[300], exe[300];
+		ssize_t n;
 
-		(void)snprintf(path, sizeof(path), "/proc/%s", e->d_name);
-		if (e->d_name[0] >= '0' && e->d_name[0] <= '9' && stat(path, &st) == 0 &&
-		    st.st_uid > 200000 && st.st_uid < 203000)
-			cnt++;
+		(void)snprintf(path, sizeof(path), "/proc/%s/exe", e->d_name);
+		n = e->d_name[0] >= '0' && e->d_name[0] <= '9'
+			    ? readlink(path, exe, sizeof(exe) - 1)
+			    : 0;
+		exe[n > 0 ? n : 0] = 0;
+		cnt += strstr(exe, h->dir) != NULL;
 	}
 	closedir(d);
 	return cnt;
@@ -154,7 +156,7 @@ static int teardown(void **state)
 		assert_int_equal(launcher_wait(h), 0);
 	}
 	niterd_drop(h);
-	assert_int_equal(strangers(), 0);
+	assert_int_equal(strangers(h), 0);
 	run_sh("! rmdir /sys/fs/cgroup/unified/niter 2>&1 | grep -v 'No such file'"); /* empty, or never made */
 	run_sh("rm -rf %s", h->dir);
 	free(h);
@@ -358,7 +360,7 @@ static void refused(struct host *h, const struct ctl_l_instance_start *c, int er
 	if (!strstr(m.u.l_instance_started.text, text))
 		fail_msg("\"%s\" is not in \"%s\"", text, m.u.l_instance_started.text);
 	assert_int_equal(m.fds.cnt, 0);
-	assert_int_equal(strangers(), 2);
+	assert_int_equal(strangers(h), 2);
 }
 
 static void instance__that_cannot_start_says_why_and_leaves_nothing(void **state)
@@ -419,7 +421,7 @@ static void instance__is_killed_while_it_starts_and_while_it_runs(void **state)
 	kill_seq = ask(h, CTL_L_INSTANCE_KILL, &req.l_instance_kill);
 	expect(h, CTL_ACK, kill_seq);
 	expect_gone(h, CTL_EXIT_KILLED);
-	assert_int_equal(strangers(), 2);
+	assert_int_equal(strangers(h), 2);
 	kill_seq = ask(h, CTL_L_INSTANCE_KILL, &req.l_instance_kill);
 	expect(h, CTL_ACK, kill_seq);
 	assert_int_equal(m.u.ack.err, -ENOENT);
@@ -506,10 +508,10 @@ static void launcher__dies_and_takes_everybody_along(void **state)
 	assert_int_equal(volume_create(h, VOLUME, 16384, ""), 0);
 	instance_conf(c);
 	assert_int_equal(instance_start(h, c), 0);
-	assert_int_equal(strangers(), 4);
+	assert_int_equal(strangers(h), 4);
 	(void)kill(h->pid, SIGKILL);
 	(void)launcher_wait(h);
-	for (i = 0; strangers() && i < 500; i++)
+	for (i = 0; strangers(h) && i < 500; i++)
 		usleep(10000);
 	run_sh("for d in /sys/fs/cgroup/unified/niter/*/* /sys/fs/cgroup/unified/niter/* "
 	       "/sys/fs/cgroup/unified/niter; "

@@ -28,7 +28,7 @@
  * niterd; loop. Stop (SIGTERM, or asked by niterd): all sets, then niterd, then niter-security, then exit 0.
  */
 
-enum { RESERVE_MIB = 160, NOFILE = 2048, MEMLOCK_MIB = 64, STOP_SETS_S = 30, STOP_CHILD_S = 5 };
+enum { RESERVE_MIB = 160, NOFILE = 2048, MEMLOCK_MIB = 64 };
 
 static struct launcher launcher;
 
@@ -366,62 +366,6 @@ static void child_end(struct launcher *l, struct child *c)
 	}
 }
 
-void launcher_stop(struct launcher *l, const char *why)
-{
-	unsigned i;
-
-	if (l->stopping)
-		return;
-	log_info("launcher.stop", "why=\"%s\"", why);
-	l->stopping = true;
-	l->niterd_at_ns = NEVER;
-	l->stop_deadline_ns = clock_ns() + STOP_SETS_S * NS_PER_S;
-	for (i = 0; i < JOBS_MAX; i++)
-		if (l->jobs[i].state != JOB_FREE)
-			job_fail(l, &l->jobs[i], -ESHUTDOWN, "this host is stopping");
-	for (i = 0; i < SETS_MAX; i++)
-		if (l->sets[i].state != SET_FREE)
-			set_end(l, &l->sets[i], CTL_EXIT_KILLED, -ESHUTDOWN,
-				"the host is stopping");
-}
-
-static bool sets_and_jobs_left(const struct launcher *l)
-{
-	unsigned i, cnt = 0;
-
-	for (i = 0; i < SETS_MAX; i++)
-		cnt += l->sets[i].state != SET_FREE;
-	for (i = 0; i < JOBS_MAX; i++)
-		cnt += l->jobs[i].state != JOB_FREE;
-	for (i = 0; i < DELETES_MAX; i++)
-		cnt += l->deletions[i].used;
-	return cnt;
-}
-
-/* Closing its control socket is how a program is told to end. Return: it is gone. */
-static bool child_dismiss(struct launcher *l, struct child *c, uint64_t now_ns)
-{
-	if (!c)
-		return true;
-	if (c->ctl >= 0) {
-		loop_del(&l->loop, c->ctl);
-		fd_closep(&c->ctl);
-		l->stop_deadline_ns = now_ns + STOP_CHILD_S * NS_PER_S;
-	} else if (now_ns >= l->stop_deadline_ns) {
-		child_kill(c);
-		l->stop_deadline_ns = now_ns + STOP_CHILD_S * NS_PER_S;
-	}
-	return false;
-}
-
-/* Return: everything is gone. */
-static bool stop_step(struct launcher *l, uint64_t now_ns)
-{
-	if (sets_and_jobs_left(l) && now_ns < l->stop_deadline_ns)
-		return false;
-	return child_dismiss(l, l->niterd, now_ns) && child_dismiss(l, l->security, now_ns);
-}
-
 static int timeout_ms(const struct launcher *l, uint64_t now_ns)
 {
 	uint64_t at = min_u64(l->niterd_at_ns, l->sec_deadline_ns);
@@ -489,7 +433,7 @@ static int run(struct launcher *l)
 	for (;;) {
 		now_ns = clock_ns();
 		timers(l, now_ns);
-		if (l->stopping && stop_step(l, now_ns))
+		if (l->stopping && launcher_stop_step(l, now_ns))
 			return 0;
 		n = loop_wait(&l->loop, ev, timeout_ms(l, clock_ns()));
 		if (n < 0)

@@ -133,6 +133,7 @@ static void set_enter(struct launcher *l, struct set *s)
 	case SET_RUNNING:
 		s->times.first_run_us = since_us(s);
 		s->deadline_ns = NEVER;
+		set_pin(l, s);
 		log_info("set.running", "inst=%s us=%llu", s->conf.instance_id,
 			 (unsigned long long)s->times.first_run_us);
 		set_answer(l, s, 0);
