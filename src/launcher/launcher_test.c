@@ -289,8 +289,20 @@ static void processes_text(struct host *h, char *ret, size_t cap)
 	ret[len] = 0;
 }
 
-static void check_line(const char *all, const char *name)
+static unsigned long own_namespace(const char *kind)
 {
+	char path[64];
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/ns/%s", kind);
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_ino;
+}
+
+/* What every jailed process shows, and exactly these descriptors. */
+static void check_line(const char *all, const char *name, const char *fds)
+{
+	static const char *const spaces[] = { "cgroup", "ipc", "mnt", "net", "pid", "user", "uts" };
 	static const char *const wanted[] = { "\"cap_inh\":\"0000000000000000\"",
 					      "\"cap_prm\":\"0000000000000000\"",
 					      "\"cap_eff\":\"0000000000000000\"",
@@ -314,7 +326,13 @@ static void check_line(const char *all, const char *name)
 	for (i = 0; i < ARRAY_SIZE(wanted); i++)
 		if (!strstr(line, wanted[i]))
 			fail_msg("%s is not in %s", wanted[i], line);
-	assert_non_null(strstr(line, "\"/dev/null\""));
+	assert_non_null(strstr(line, fds));
+	for (i = 0; i < ARRAY_SIZE(spaces); i++) {
+		(void)snprintf(key, sizeof(key), "\"%s\":%lu", spaces[i], own_namespace(spaces[i]));
+		if (strstr(line, key))
+			fail_msg("%s shares its %s namespace with the host: %s", name, spaces[i],
+				 line);
+	}
 }
 
 static void instance__runs_shows_its_jail_and_ends_by_itself(void **state)
@@ -332,10 +350,17 @@ static void instance__runs_shows_its_jail_and_ends_by_itself(void **state)
 	service = fd_list_take(&m.fds, 0);
 
 	processes_text(h, all, sizeof(all));
-	check_line(all, "niter-security");
-	check_line(all, "niterd");
-	check_line(all, "niter-hypervisor");
-	check_line(all, "niter-storage-card");
+	check_line(all, "niter-security", "\"fds\":[\"/dev/null\",\"pipe\",\"pipe\",\"socket\"]");
+	check_line(all, "niterd",
+		   "\"fds\":[\"/dev/"
+		   "null\",\"directory\",\"pipe\",\"pipe\",\"socket\",\"socket\",\"socket\"]");
+	check_line(all, "niter-hypervisor",
+		   "\"fds\":[\"/dev/kvm\",\"/dev/"
+		   "null\",\"file\",\"memfd:guest-ram\",\"pipe\",\"pipe\",\"socket\",\"socket\","
+		   "\"socket\"]");
+	check_line(all, "niter-storage-card",
+		   "\"fds\":[\"/dev/"
+		   "null\",\"file\",\"pipe\",\"pipe\",\"socket\",\"socket\",\"socket\"]");
 	assert_non_null(
 		strstr(all, "\"cap_eff\":\"0000000000a010c0\"")); /* the launcher: its five */
 	assert_non_null(strstr(all, "\"memfd:guest-ram\""));

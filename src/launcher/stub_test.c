@@ -105,8 +105,10 @@ static void card_main(void)
 
 	for (;; ctl_msg_done(&m)) {
 		next(CTL_FD);
-		if (m.type == CTL_CARD_CONFIG)
+		if (m.type == CTL_CARD_CONFIG) {
+			m.fds.cnt = 0; /* keep it */
 			continue;
+		}
 		if (m.fds.cnt != 2)
 			_exit(5);
 		if (!strcmp(add->device_name, "/dev/bad"))
