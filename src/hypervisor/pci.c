@@ -393,11 +393,14 @@ static const struct assign_area *area_find(const struct assign *a, unsigned bar,
 static bool area_write(struct pci_root *r, const struct assign_area *w, uint64_t off,
 		       const void *data, size_t len)
 {
+	_Atomic uint32_t *words;
+
 	if (w->kind == ASSIGN_AREA_SHADOW) {
 		if (len != 4 || off % 4)
 			return false;
-		atomic_store_explicit((_Atomic uint32_t *)((uint8_t *)w->mem + (off - w->off)),
-				      le32_load(data), memory_order_release);
+		words = w->mem;
+		atomic_store_explicit(&words[(off - w->off) / 4], le32_load(data),
+				      memory_order_release);
 	} else if (w->kind != ASSIGN_AREA_EVENT) {
 		return false;
 	}

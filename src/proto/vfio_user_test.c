@@ -121,7 +121,11 @@ static void version_write__is_parsed_again(void **state UNUSED)
 	assert_false(out.bad);
 	in = rd_init(b, out.len);
 	assert_int_equal(vu_version_parse(&in, &w), 0);
-	assert_memory_equal(&v, &w, sizeof(v));
+	assert_int_equal(w.minor, 1);
+	assert_int_equal(w.max_msg_fds, 16);
+	assert_int_equal(w.max_data_xfer_size, 4096);
+	assert_int_equal(w.max_dma_maps, 64);
+	assert_int_equal(w.pgsizes, 4096);
 }
 
 static void hdr_parse__bounds_the_size(void **state UNUSED)
@@ -193,7 +197,10 @@ static void region_info__carries_sparse_areas(void **state UNUSED)
 	assert_int_equal(out.len, vu_region_info_bytes(2));
 	in = rd_init(b, out.len);
 	assert_int_equal(vu_region_info_parse(&in, &w), 0);
-	assert_memory_equal(&v, &w, sizeof(v));
+	assert_int_equal(w.size, v.size);
+	assert_int_equal(w.index, v.index);
+	assert_int_equal(w.area_cnt, 2);
+	assert_memory_equal(v.area, w.area, sizeof(v.area));
 	/* A head without its capabilities says only how long it would be. */
 	in = rd_init(b, VU_REGION_INFO_BYTES);
 	assert_int_equal(vu_region_info_parse(&in, &w), 0);
@@ -262,7 +269,7 @@ static void io_fds_reply__both_entry_sizes(void **state UNUSED)
 	vu_io_fds_reply_write(&out, &v);
 	in = rd_init(b, out.len);
 	assert_int_equal(vu_io_fds_reply_parse(&in, &w), 0);
-	assert_memory_equal(&v, &w, sizeof(v));
+	assert_memory_equal(&v.io[0], &w.io[0], sizeof(v.io[0])); /* no padding in it */
 	/* the short form: no shadow */
 	le32_store(b, VU_IO_FDS_BYTES + VU_IO_FD_SHORT_BYTES);
 	le64_store(b + VU_IO_FDS_BYTES + 32, 5);
