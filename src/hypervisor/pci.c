@@ -504,7 +504,7 @@ uint16_t pci_root_pm_base(struct pci_root *r)
 int pci_root_reset(struct pci_root *r)
 {
 	int first = 0;
-	uint8_t i;
+	unsigned i;
 
 	for (i = PCI_SLOT_FIRST; i <= PCI_SLOT_LAST; i++) {
 		struct fn *f = &r->fn[i];
@@ -513,7 +513,7 @@ int pci_root_reset(struct pci_root *r)
 		if (!f->present)
 			continue;
 		pthread_mutex_lock(&f->lock);
-		e = fn_reset(r, i);
+		e = fn_reset(r, (uint8_t)i);
 		pthread_mutex_unlock(&f->lock);
 		if (e < 0 && !f->a->ops->lost(f->a->p) && first == 0)
 			first = e;
