@@ -1,0 +1,495 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * A launcher that starts nothing but niterd: volumes are empty files, instances are a socket and a few lines of
+ * console text. It speaks the real control protocol, so niterd and niter can be tested whole, without a guest.
+ *
+ *   fake-launcher NITERD STATE_DIR SOCKET CTL_SOCKET
+ *
+ * SOCKET is niterd's API; CTL_SOCKET leads to a control port, as QEMU's virtserialport does: one client at a time, and
+ * niterd does not notice when one goes and another comes. Commands on standard input, each answered by "ok":
+ *
+ *   kill-niterd      SIGKILL; it is started again
+ *   host-crash       all instances vanish without a word, niterd is started again
+ *   poweroff ID      the guest powers itself off;   crash ID   it triple-faults
+ *   say ID TEXT      the guest prints a line
+ *   quit
+ *
+ * Guests of type c5.large ignore their power button. A kernel that begins with "BAD" is refused. FAKE_DISK_BYTES limits
+ * the size of a volume, FAKE_RAM_MIB the host's memory.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "proto/control.h"
+
+enum { GUESTS_MAX = 32, CONSOLE_MAX = 128 * 1024, BUTTON_MS = 150 };
+
+struct guest {
+	char id[CTL_ID_MAX]; /* empty: free */
+	char type[CTL_NAME_MAX];
+	uint64_t ram;
+	int svc, svc_niterd; /* both ends: the other one is given to every new niterd */
+	char *console;
+	size_t console_len;
+	uint64_t off_ns; /* when it heeds its power button; 0: not pressed */
+};
+
+static struct {
+	const char *program, *state, *api_path, *ctl_path;
+	int listener, ctl_listener, ctl_client, port, port_niterd, link;
+	pid_t niterd;
+	struct guest guest[GUESTS_MAX];
+	uint64_t ram_bytes, disk_bytes;
+} f;
+
+static struct ctl_msg msg;
+
+static NORETURN void die(const char *what)
+{
+	fprintf(stderr, "fake-launcher: %s: %s\n", what, strerrordesc_np(errno));
+	exit(1);
+}
+
+static int unix_listen(const char *path)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path);
+	(void)unlink(path);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 || listen(fd, 16) < 0)
+		die(path);
+	return fd;
+}
+
+static void niterd_start(void)
+{
+	struct ctl_l_config conf = {
+		.host_mode = "simulated", .has_listener = 1, .has_state_dir = 1, .port_cnt = 1
+	};
+	int theirs, state, fds[3];
+
+	if (fd_socketpair(SOCK_SEQPACKET, &f.link, &theirs) < 0)
+		die("socketpair");
+	f.niterd = fork();
+	if (f.niterd < 0)
+		die("fork");
+	if (f.niterd == 0) {
+		setenv("NITER_UNJAILED", "1", 1);
+		/* Gone from the parent's descriptors too: niterd's own sandbox_fds sees to that. */
+		if (dup2(theirs, CTL_FD) == CTL_FD)
+			execl(f.program, f.program, (char *)NULL);
+		_exit(127);
+	}
+	close(theirs);
+	state = open(f.state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fds[0] = f.listener;
+	fds[1] = state;
+	fds[2] = f.port_niterd;
+	if (state < 0 || ctl_send(f.link, CTL_L_CONFIG, 0, &conf, fds, 3) < 0)
+		die("config");
+	close(state);
+}
+
+static void niterd_restart(void)
+{
+	close(f.link);
+	if (waitpid(f.niterd, NULL, 0) < 0)
+		die("waitpid");
+	niterd_start();
+}
+
+static void link_send(enum ctl_type type, uint32_t seq, const void *body, const int *fds,
+		      unsigned cnt)
+{
+	(void)!ctl_send(f.link, type, seq, body, fds, cnt); /* a dead niterd is started again */
+}
+
+static struct guest *guest_find(const char *id)
+{
+	for (size_t k = 0; k < GUESTS_MAX; k++)
+		if (f.guest[k].id[0] && strcmp(f.guest[k].id, id) == 0)
+			return &f.guest[k];
+	return NULL;
+}
+
+static void guest_say(struct guest *g, const char *text)
+{
+	size_t len = min_u64(strlen(text), CONSOLE_MAX - g->console_len);
+
+	memcpy(g->console + g->console_len, text, len);
+	g->console_len += len;
+}
+
+static void guest_free(struct guest *g)
+{
+	fd_closep(&g->svc);
+	fd_closep(&g->svc_niterd);
+	free(g->console);
+	memset(g, 0, sizeof(*g));
+}
+
+static void console_data(struct guest *g, uint32_t seq, uint64_t off, uint32_t max)
+{
+	static struct ctl_svc_console_data d;
+
+	d.off = min_u64(off, g->console_len);
+	d.end = g->console_len;
+	d.data.len = (uint16_t)min_u64(min_u64(max, CTL_CHUNK_MAX), g->console_len - d.off);
+	memcpy(d.data.b, g->console + d.off, d.data.len);
+	(void)!ctl_send(g->svc, CTL_SVC_CONSOLE_DATA, seq, &d, NULL, 0);
+}
+
+static void guest_end(struct guest *g, enum ctl_exit_reason reason)
+{
+	struct ctl_l_instance_gone m = { .reason = (uint16_t)reason };
+
+	snprintf(m.instance_id, sizeof(m.instance_id), "%s", g->id);
+	guest_say(g, "last words\n");
+	console_data(g, 0, g->console_len > 64 ? g->console_len - 64 : 0, 64);
+	guest_free(g);
+	link_send(CTL_L_INSTANCE_GONE, 0, &m, NULL, 0);
+}
+
+static uint64_t ram_used(void)
+{
+	uint64_t sum = 0;
+
+	for (size_t k = 0; k < GUESTS_MAX; k++)
+		sum += f.guest[k].ram;
+	return sum;
+}
+
+static bool kernel_is_good(const char *image_id)
+{
+	CLEANUP(fd_closep) int fd = -1;
+	char path[512], head[3] = "";
+
+	snprintf(path, sizeof(path), "%s/images/%s/kernel", f.state, image_id);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd >= 0 && read(fd, head, sizeof(head)) == sizeof(head) &&
+	       memcmp(head, "BAD", 3) != 0;
+}
+
+static void started_send(struct guest *g, uint32_t seq)
+{
+	struct ctl_l_instance_started m = {
+		.jail_us = 1000, .key_us = 2000, .attach_us = 3000, .first_run_us = 4000
+	};
+
+	snprintf(m.instance_id, sizeof(m.instance_id), "%s", g->id);
+	link_send(CTL_L_INSTANCE_STARTED, seq, &m, &g->svc_niterd, 1);
+}
+
+static void start_refuse(uint32_t seq, const char *id, int err, const char *text)
+{
+	struct ctl_l_instance_started m = { .err = err };
+
+	snprintf(m.instance_id, sizeof(m.instance_id), "%s", id);
+	snprintf(m.text, sizeof(m.text), "%s", text);
+	link_send(CTL_L_INSTANCE_STARTED, seq, &m, NULL, 0);
+}
+
+static void start(const struct ctl_l_instance_start *s, uint32_t seq)
+{
+	struct guest *g = NULL;
+	char line[256];
+
+	for (size_t k = 0; !g && k < GUESTS_MAX; k++)
+		if (!f.guest[k].id[0])
+			g = &f.guest[k];
+	if (!g || guest_find(s->instance_id)) {
+		start_refuse(seq, s->instance_id, -EEXIST, "it runs already");
+		return;
+	}
+	if (!kernel_is_good(s->image_id)) {
+		start_refuse(seq, s->instance_id, -EINVAL,
+			     "the kernel is neither a bzImage nor a vmlinux");
+		return;
+	}
+	g->console = malloc(CONSOLE_MAX);
+	if (!g->console || fd_socketpair(SOCK_SEQPACKET, &g->svc, &g->svc_niterd) < 0)
+		die("guest");
+	snprintf(g->id, sizeof(g->id), "%s", s->instance_id);
+	snprintf(g->type, sizeof(g->type), "%s", s->type_name);
+	g->ram = s->ram_bytes;
+	snprintf(line, sizeof(line), "boot %s type=%s cores=%u threads=%u root=%s uuid=%02x%02x\n",
+		 s->instance_id, s->type_name, s->cores, s->threads,
+		 s->volume_cnt ? s->volume[0].volume_id : "none", s->uuid[0], s->uuid[1]);
+	guest_say(g, line);
+	started_send(g, seq);
+}
+
+static void volume_path(char *buf, size_t cap, const char *id)
+{
+	snprintf(buf, cap, "%s/volumes/%s.luks", f.state, id);
+}
+
+static void volume_create(const struct ctl_l_volume_create *v, uint32_t seq)
+{
+	struct ctl_l_progress p = { .step = "encrypting the disk", .total = v->size };
+	CLEANUP(fd_closep) int fd = -1;
+	char path[512];
+
+	if (v->size > f.disk_bytes) {
+		(void)!ctl_ack(f.link, seq, -ENOSPC,
+			       "the state disk is full: remove images, volumes or instances");
+		return;
+	}
+	volume_path(path, sizeof(path), v->volume_id);
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0 || ftruncate(fd, (off_t)v->size) < 0) {
+		(void)!ctl_ack(f.link, seq, -errno, "cannot make the volume file");
+		return;
+	}
+	for (p.done = 0; p.done <= p.total; p.done += p.total / 2)
+		link_send(CTL_L_PROGRESS, seq, &p, NULL, 0);
+	(void)!ctl_ack(f.link, seq, 0, NULL);
+}
+
+static void volume_delete(const struct ctl_l_volume_delete *v, uint32_t seq)
+{
+	char path[512];
+
+	volume_path(path, sizeof(path), v->volume_id);
+	(void)!ctl_ack(f.link, seq, unlink(path) < 0 ? -errno : 0, NULL);
+}
+
+static void kill_guest(const struct ctl_l_instance_kill *k, uint32_t seq)
+{
+	struct guest *g = guest_find(k->instance_id);
+
+	(void)!ctl_ack(f.link, seq, g ? 0 : -ENOENT, NULL);
+	if (g)
+		guest_end(g, CTL_EXIT_KILLED);
+}
+
+static void host(uint32_t seq)
+{
+	struct ctl_l_host h = { .mode = "simulated",
+				.placement = "shared-core lab",
+				.cores = 1,
+				.threads = 1,
+				.cores_free = 1,
+				.tpm_kind = "swtpm",
+				.root_key = "sealed (lab)",
+				.lab = 1,
+				.security = "running" };
+
+	h.ram_bytes = f.ram_bytes;
+	h.ram_free_bytes = f.ram_bytes - min_u64(ram_used(), f.ram_bytes);
+	link_send(CTL_L_HOST, seq, &h, NULL, 0);
+}
+
+static void processes(uint32_t page, uint32_t seq)
+{
+	static struct ctl_l_processes p;
+
+	p.more = page == 0;
+	p.lines.len = (uint16_t)snprintf(
+		(char *)p.lines.b, sizeof(p.lines.b),
+		"{\"name\":\"%s\",\"pid\":%u,\"uid\":%u,\"cap_eff\":\"0000000000000000\","
+		"\"syscalls_allowed\":42,\"rss_kib\":2048,\"cpu_ms\":7,\"instance\":\"\"}\n",
+		page ? "niter-security" : "niterd", 10 + page, 200002 - page);
+	link_send(CTL_L_PROCESSES, seq, &p, NULL, 0);
+}
+
+static void instances(uint32_t seq)
+{
+	for (size_t k = 0; k < GUESTS_MAX; k++)
+		if (f.guest[k].id[0])
+			started_send(&f.guest[k], seq);
+	(void)!ctl_ack(f.link, seq, 0, NULL);
+}
+
+static void link_message(void)
+{
+	uint32_t seq = msg.seq;
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wswitch-enum"
+	switch (msg.type) {
+	case CTL_L_VOLUME_CREATE:
+		volume_create(&msg.u.l_volume_create, seq);
+		break;
+	case CTL_L_VOLUME_DELETE:
+		volume_delete(&msg.u.l_volume_delete, seq);
+		break;
+	case CTL_L_INSTANCE_START:
+		start(&msg.u.l_instance_start, seq);
+		break;
+	case CTL_L_INSTANCE_KILL:
+		kill_guest(&msg.u.l_instance_kill, seq);
+		break;
+	case CTL_L_HOST_READ:
+		host(seq);
+		break;
+	case CTL_L_PROCESSES_READ:
+		processes(msg.u.l_processes_read.page, seq);
+		break;
+	case CTL_L_INSTANCES_READ:
+		instances(seq);
+		break;
+	case CTL_L_HOST_STOP:
+		(void)!ctl_ack(f.link, seq, 0, NULL);
+		(void)shutdown(f.link, SHUT_WR);
+		(void)waitpid(f.niterd, NULL, 0);
+		exit(0);
+	default:
+		fprintf(stderr, "fake-launcher: niterd sent type %#x\n", (unsigned)msg.type);
+		exit(1);
+	}
+#pragma GCC diagnostic pop
+}
+
+static void svc_message(struct guest *g)
+{
+	if (msg.type == CTL_SVC_CONSOLE_READ) {
+		console_data(g, msg.seq, msg.u.svc_console_read.off, msg.u.svc_console_read.max);
+		return;
+	}
+	(void)!ctl_ack(g->svc, msg.seq, 0, NULL);
+	if (msg.type == CTL_SVC_RESET) {
+		guest_say(g, "reset\n");
+	} else if (msg.type == CTL_SVC_POWER_BUTTON && strcmp(g->type, "c5.large") != 0) {
+		guest_say(g, "power button\n");
+		g->off_ns = clock_ns() + BUTTON_MS * 1000000ULL;
+	}
+}
+
+static void command(char *line)
+{
+	char *save = NULL, *word = strtok_r(line, " \n", &save), *id = strtok_r(NULL, " \n", &save);
+	struct guest *g = id ? guest_find(id) : NULL;
+
+	if (!word || strcmp(word, "quit") == 0)
+		exit(0);
+	if (strcmp(word, "kill-niterd") == 0 || strcmp(word, "host-crash") == 0) {
+		(void)kill(f.niterd, SIGKILL);
+		for (size_t k = 0; word[0] == 'h' && k < GUESTS_MAX; k++)
+			if (f.guest[k].id[0])
+				guest_free(&f.guest[k]);
+		niterd_restart();
+	} else if (g && strcmp(word, "say") == 0) {
+		guest_say(g, save);
+	} else if (g) {
+		guest_end(g, word[0] == 'p' ? CTL_EXIT_SHUTDOWN : CTL_EXIT_TRIPLE_FAULT);
+	}
+	puts("ok");
+	fflush(stdout);
+}
+
+/* Bytes from one descriptor to another. Return: whether both still live. */
+static bool pump(int from, int to)
+{
+	static char buf[65536];
+	ssize_t n = read(from, buf, sizeof(buf));
+
+	return n > 0 && fd_write_full(to, buf, (size_t)n) == 0;
+}
+
+static void turn(struct pollfd *p, nfds_t cnt)
+{
+	char line[512];
+
+	for (size_t k = 4; k < cnt; k++) {
+		struct guest *g = &f.guest[k - 4];
+
+		if (p[k].fd >= 0 && p[k].fd == g->svc && (p[k].revents & POLLIN) &&
+		    ctl_recv(g->svc, &msg) > 0)
+			svc_message(g);
+	}
+	if ((p[1].revents & (POLLIN | POLLHUP)) && p[1].fd == f.link) {
+		int r = ctl_recv(f.link, &msg);
+
+		if (r > 0)
+			link_message();
+		else
+			niterd_restart();
+	}
+	if (p[2].revents & (POLLIN | POLLHUP)) {
+		if (f.ctl_client < 0)
+			f.ctl_client = accept4(f.ctl_listener, NULL, NULL, SOCK_CLOEXEC);
+		else if (!pump(f.ctl_client, f.port))
+			fd_closep(&f.ctl_client);
+	}
+	/* What nobody reads is lost, as in a virtio port without a host side. */
+	if ((p[3].revents & POLLIN) && (f.ctl_client < 0 || !pump(f.port, f.ctl_client))) {
+		if (f.ctl_client < 0)
+			(void)!read(f.port, line, sizeof(line));
+		fd_closep(&f.ctl_client);
+	}
+	if (p[0].revents & (POLLIN | POLLHUP)) {
+		if (!fgets(line, sizeof(line), stdin))
+			exit(0);
+		command(line);
+	}
+}
+
+static void timers(void)
+{
+	uint64_t now = clock_ns();
+
+	for (size_t k = 0; k < GUESTS_MAX; k++)
+		if (f.guest[k].id[0] && f.guest[k].off_ns && now >= f.guest[k].off_ns)
+			guest_end(&f.guest[k], CTL_EXIT_SHUTDOWN);
+}
+
+static uint64_t env_number(const char *name, uint64_t otherwise)
+{
+	const char *s = getenv(name);
+
+	return s ? strtoull(s, NULL, 10) : otherwise;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 5)
+		return 2;
+	f.program = argv[1];
+	f.state = argv[2];
+	f.api_path = argv[3];
+	f.ctl_path = argv[4];
+	f.ctl_client = -1;
+	f.ram_bytes = env_number("FAKE_RAM_MIB", 6144) * MIB;
+	f.disk_bytes = env_number("FAKE_DISK_BYTES", UINT64_MAX);
+	log_init("fake-launcher");
+	(void)signal(SIGPIPE, SIG_IGN);
+	setvbuf(stdin, NULL, _IONBF, 0);
+	f.listener = unix_listen(f.api_path);
+	f.ctl_listener = unix_listen(f.ctl_path);
+	if (fd_socketpair(SOCK_STREAM, &f.port, &f.port_niterd) < 0)
+		die("port");
+	niterd_start();
+	for (;;) {
+		struct pollfd p[4 + GUESTS_MAX];
+
+		p[0] = (struct pollfd){ .fd = STDIN_FILENO, .events = POLLIN };
+		p[1] = (struct pollfd){ .fd = f.link, .events = POLLIN };
+		p[2] = (struct pollfd){ .fd = f.ctl_client < 0 ? f.ctl_listener : f.ctl_client,
+					.events = POLLIN };
+		p[3] = (struct pollfd){ .fd = f.port, .events = POLLIN };
+		for (size_t k = 0; k < GUESTS_MAX; k++)
+			p[4 + k] = (struct pollfd){ .fd = f.guest[k].id[0] ? f.guest[k].svc : -1,
+						    .events = POLLIN };
+		if (poll(p, 4 + GUESTS_MAX, 20) < 0 && errno != EINTR)
+			die("poll");
+		turn(p, 4 + GUESTS_MAX);
+		timers();
+	}
+}

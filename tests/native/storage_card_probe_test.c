@@ -1,0 +1,1088 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * A hostile guest against the real niter-storage-card: each probe is refused or harmless, and the card serves on. The
+ * cases named s26_rowNN are the bug classes of other device models, one each. argv[1]: the program.
+ *
+ * "Serves on" is checked after every probe (probe_teardown): with the controller as it is, or, when the probe was
+ * worth CSTS.CFS, after the reset that a driver would do.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/fd.h"
+#include "card_world.h"
+
+#define G (&world.guest)
+/* Nothing is there: between the halves of memory. */
+#define HOLE ((uint64_t)1 << 30)
+#define RAM_END (WORLD_RAM_BYTES / 2)
+
+static bool fatal(void)
+{
+	return nvme_client_reg32(G, NVME_REG_CSTS) & NVME_CSTS_CFS;
+}
+
+static int probe_teardown(void **state)
+{
+	if (fatal() || !(nvme_client_reg32(G, NVME_REG_CSTS) & NVME_CSTS_RDY))
+		world_reboot();
+	world_alive();
+	return world_teardown(state);
+}
+#define PROBE(f) cmocka_unit_test_setup_teardown(f, world_setup, probe_teardown)
+
+static uint16_t io(struct nvme_sqe sqe)
+{
+	if (!sqe.nsid)
+		sqe.nsid = 1;
+	return nvme_client_do(G, 1, sqe, NULL);
+}
+
+static uint16_t read8(uint64_t prp1, uint64_t prp2)
+{
+	return io((struct nvme_sqe){ .opc = NVME_IO_READ, .cdw12 = 7, .prp1 = prp1, .prp2 = prp2 });
+}
+
+static uint16_t read_pages(uint64_t prp1, uint64_t prp2, unsigned pages)
+{
+	return io((struct nvme_sqe){ .opc = NVME_IO_READ, .cdw12 = pages * 8 - 1, .prp1 = prp1, .prp2 = prp2 });
+}
+
+static uint16_t admin(uint8_t opc, uint32_t cdw10, uint32_t cdw11, uint64_t prp1)
+{
+	return world_admin((struct nvme_sqe){ .opc = opc, .cdw10 = cdw10, .cdw11 = cdw11, .prp1 = prp1 }, NULL);
+}
+
+/* A doorbell that breaks the rules: the controller goes to its failed state, or it had no effect. */
+static void expect_fatal(void)
+{
+	assert_int_equal(nvme_client_csts_wait(G, NVME_CSTS_CFS, NVME_CSTS_CFS), 0);
+}
+
+/* ---- PRPs ---- */
+
+static void prp__beyond_the_end_of_memory(void **state)
+{
+	(void)state;
+	assert_int_equal(read8(RAM_END, 0), 0x4004);
+	assert_int_equal(read8(RAM_END - 4096, 0), 0); /* twin: the last page */
+}
+
+static void prp__a_page_too_far(void **state)
+{
+	(void)state;
+	assert_int_equal(read8(RAM_END + 4096, 0), 0x4004);
+	assert_int_equal(read8(RAM_END - 2048, RAM_END), 0x4004);
+}
+
+static void prp__in_a_hole(void **state)
+{
+	(void)state;
+	assert_int_equal(read8(HOLE, 0), 0x4004);
+	assert_int_equal(io((struct nvme_sqe){ .opc = NVME_IO_WRITE, .cdw12 = 7, .prp1 = HOLE }), 0x4004);
+}
+
+static void prp__own_bar(void **state)
+{
+	uint32_t bar[2] = { 0xfe000000, 0 };
+
+	(void)state;
+	assert_int_equal(vu_client_write(G->vu, VU_REGION_CONFIG, PCI_CFG_BAR0, &bar[0], 4), 0);
+	assert_int_equal(vu_client_write(G->vu, VU_REGION_CONFIG, PCI_CFG_BAR0 + 4, &bar[1], 4), 0);
+	assert_int_equal(read8(0xfe000000, 0), 0x4004);
+	assert_int_equal(read8(0xfe001000, 0), 0x4004);
+}
+
+static void prp__other_functions_bar(void **state)
+{
+	(void)state;
+	assert_int_equal(read8(0xfe004000, 0), 0x4004);
+}
+
+static void prp__last_address(void **state)
+{
+	(void)state;
+	assert_int_equal(read8(UINT64_MAX & ~3ull, 0), 0x4004);
+	assert_int_equal(read8(UINT64_MAX - 4095, 0), 0x4004);
+	assert_int_equal(read8(UINT64_MAX, 0), 0x4013);
+}
+
+static void prp__beyond_48_bits(void **state)
+{
+	(void)state;
+	assert_int_equal(read8((uint64_t)1 << 48, 0), 0x4004);
+}
+
+static void prp__misaligned(void **state)
+{
+	(void)state;
+	assert_int_equal(read8(world.data + 1, 0), 0x4013);
+	assert_int_equal(read8(world.data + 2, 0), 0x4013);
+	assert_int_equal(read8(world.data + 2048, world.data + 4096 + 4), 0x4013);
+	assert_int_equal(read8(world.data + 2048, world.data + 4096), 0); /* twin */
+}
+
+static void prp__list_misaligned(void **state)
+{
+	(void)state;
+	assert_int_equal(read_pages(world.data, world.list + 4, 4), 0x4013);
+}
+
+static void prp__list_entry_with_offset(void **state)
+{
+	uint64_t *list = nvme_client_p(G, world.list);
+
+	(void)state;
+	list[0] = world.data + 4096;
+	list[1] = world.data + 8192 + 512;
+	assert_int_equal(read_pages(world.data, world.list, 3), 0x4013);
+	list[1] = world.data + 8192;
+	assert_int_equal(read_pages(world.data, world.list, 3), 0); /* twin */
+}
+
+static void prp__list_crosses_the_end_of_memory(void **state)
+{
+	uint64_t *last = nvme_client_p(G, RAM_END - 8);
+
+	(void)state;
+	*last = RAM_END; /* the chain leads out */
+	assert_int_equal(read_pages(world.data, RAM_END - 8, 3), 0x4004);
+	assert_int_equal(read_pages(world.data, RAM_END, 3), 0x4004);
+}
+
+static void s26_row06__prp_list_that_points_at_itself_ends(void **state)
+{
+	uint64_t *list = nvme_client_p(G, world.list);
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < 512; i++)
+		list[i] = world.list;
+	/* As data it is merely a strange buffer; as a chain it is followed once and no further. */
+	assert_int_equal(read_pages(world.data, world.list + 511 * 8, 64), 0);
+	for (i = 0; i < 512; i++)
+		list[i] = world.list + 8 * i;
+	assert_int_equal(read_pages(world.data, world.list + 511 * 8, 64), 0x4013);
+}
+
+static void prp__data_over_the_queues(void **state)
+{
+	/* The guest overwrites its own rings: its own loss. Completion entries become zeroes. */
+	uint16_t r;
+
+	(void)state;
+	r = read8(G->q[1].cq_at, 0);
+	assert_true(r == 0 || r == NVME_CLIENT_NO_ANSWER || r);
+}
+
+/* ---- ranges of blocks ---- */
+
+static uint16_t rw_at(uint8_t opc, uint64_t lba, uint32_t nlb)
+{
+	struct nvme_sqe sqe = { .opc = opc, .nsid = 1, .cdw10 = (uint32_t)lba, .cdw11 = (uint32_t)(lba >> 32), .cdw12 = nlb };
+
+	nvme_client_prps(G, &sqe, world.data, 4096, world.list);
+	return nvme_client_do(G, 1, sqe, NULL);
+}
+
+static void lba__end_and_beyond(void **state)
+{
+	(void)state;
+	assert_int_equal(rw_at(NVME_IO_READ, WORLD_LBAS - 8, 7), 0);
+	assert_int_equal(rw_at(NVME_IO_READ, WORLD_LBAS - 7, 7), 0x4080);
+	assert_int_equal(rw_at(NVME_IO_WRITE, WORLD_LBAS - 7, 7), 0x4080);
+	assert_int_equal(rw_at(NVME_IO_READ, WORLD_LBAS, 0), 0x4080);
+}
+
+static void s26_row07__lba_plus_count_wraps(void **state)
+{
+	(void)state;
+	assert_int_equal(rw_at(NVME_IO_READ, UINT64_MAX, 0), 0x4080);
+	assert_int_equal(rw_at(NVME_IO_READ, UINT64_MAX - 6, 7), 0x4080);
+	assert_int_equal(rw_at(NVME_IO_WRITE, UINT64_MAX - 6, 7), 0x4080);
+	assert_int_equal(rw_at(NVME_IO_WRITE_ZEROES, UINT64_MAX - 6, 0xffff), 0x4080);
+	/* LBA * 512 wraps to 0 */
+	assert_int_equal(rw_at(NVME_IO_WRITE, (uint64_t)1 << 55, 0), 0x4080);
+	assert_int_equal(rw_at(NVME_IO_READ, ((uint64_t)1 << 55) + 8, 7), 0x4080);
+}
+
+static void lba__more_than_mdts(void **state)
+{
+	(void)state;
+	assert_int_equal(rw_at(NVME_IO_READ, 0, 512), 0x4002);
+	assert_int_equal(rw_at(NVME_IO_WRITE, 0, 0xffff), 0x4002);
+}
+
+static uint16_t dsm(unsigned cnt)
+{
+	return io((struct nvme_sqe){ .opc = NVME_IO_DSM, .cdw10 = cnt - 1, .cdw11 = 4, .prp1 = world.data });
+}
+
+static void dsm__256_ranges_that_wrap(void **state)
+{
+	struct nvme_dsm_range *r = (void *)world.p;
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < 256; i++)
+		r[i] = (struct nvme_dsm_range){ .nlb = 0xffffffff, .slba = UINT64_MAX - i };
+	assert_int_equal(dsm(256), 0x4080);
+	/* twin: 256 good ones, some empty, some overlapping */
+	for (i = 0; i < 256; i++)
+		r[i] = (struct nvme_dsm_range){ .nlb = i % 3 ? 300 : 0, .slba = i * 100 };
+	assert_int_equal(dsm(256), 0);
+	/* one bad at the end: none is done */
+	r[255].slba = WORLD_LBAS;
+	r[255].nlb = 1;
+	assert_int_equal(dsm(256), 0x4080);
+}
+
+static void dsm__ranges_outside_memory(void **state)
+{
+	(void)state;
+	assert_int_equal(io((struct nvme_sqe){ .opc = NVME_IO_DSM, .cdw10 = 255, .cdw11 = 4, .prp1 = HOLE }), 0x4004);
+	assert_int_equal(io((struct nvme_sqe){ .opc = NVME_IO_DSM, .cdw10 = 255, .cdw11 = 4, .prp1 = RAM_END - 2048,
+					       .prp2 = RAM_END }), 0x4004);
+}
+
+static void dsm__the_whole_volume_256_times(void **state)
+{
+	struct nvme_dsm_range *r = (void *)world.p;
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < 256; i++)
+		r[i] = (struct nvme_dsm_range){ .nlb = (uint32_t)WORLD_LBAS, .slba = 0 };
+	assert_int_equal(dsm(256), 0);
+}
+
+static void nsid__others(void **state)
+{
+	static const uint32_t nsid[] = { 2, 0xfffffffe, 0x01000001 };
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		struct nvme_sqe sqe = { .opc = NVME_IO_READ, .nsid = nsid[i], .cdw12 = 7, .prp1 = world.data };
+
+		assert_int_equal(nvme_client_do(G, 1, sqe, NULL), 0x400b);
+		sqe.opc = NVME_IO_WRITE;
+		assert_int_equal(nvme_client_do(G, 1, sqe, NULL), 0x400b);
+		sqe.opc = NVME_IO_FLUSH;
+		assert_int_equal(nvme_client_do(G, 1, sqe, NULL), 0x400b);
+	}
+	assert_int_equal(nvme_client_do(G, 1, (struct nvme_sqe){ .opc = NVME_IO_READ, .cdw12 = 7, .prp1 = world.data },
+					NULL), 0x400b);
+	/* all namespaces: flush only */
+	assert_int_equal(nvme_client_do(G, 1, (struct nvme_sqe){ .opc = NVME_IO_FLUSH, .nsid = 0xffffffff }, NULL), 0);
+	assert_int_equal(nvme_client_do(G, 1, (struct nvme_sqe){ .opc = NVME_IO_READ, .nsid = 0xffffffff, .cdw12 = 7,
+					.prp1 = world.data }, NULL), 0x400b);
+}
+
+static void opcode__io(void **state)
+{
+	unsigned opc;
+
+	(void)state;
+	for (opc = 0; opc < 256; opc++) {
+		if (opc <= NVME_IO_READ || opc == NVME_IO_WRITE_ZEROES || opc == NVME_IO_DSM)
+			continue;
+		assert_int_equal(io((struct nvme_sqe){ .opc = (uint8_t)opc, .prp1 = world.data }), 0x4001);
+	}
+	/* fused, SGL */
+	assert_int_equal(io((struct nvme_sqe){ .opc = NVME_IO_READ, .flags = 1, .prp1 = world.data }), 0x4002);
+	assert_int_equal(io((struct nvme_sqe){ .opc = NVME_IO_READ, .flags = 0x40, .prp1 = world.data }), 0x4002);
+	/* directives */
+	assert_int_equal(io((struct nvme_sqe){ .opc = NVME_IO_WRITE, .cdw12 = 1u << 20, .prp1 = world.data }), 0x4002);
+}
+
+/* Format, sanitize, firmware, namespace management, security, directives, vendor opcodes: nothing of it is there. */
+static void opcode__admin(void **state)
+{
+	static const uint8_t known[] = { 0x00, 0x01, 0x02, 0x04, 0x05, 0x06, 0x08, 0x09, 0x0a, 0x0c, 0x7c };
+	unsigned opc;
+
+	(void)state;
+	for (opc = 0; opc < 256; opc++) {
+		if (memchr(known, (int)opc, sizeof(known)))
+			continue;
+		assert_int_equal(world_admin((struct nvme_sqe){ .opc = (uint8_t)opc, .nsid = 1, .prp1 = world.data,
+					     .cdw10 = 0xffffffff, .cdw11 = 0xffffffff }, NULL), 0x4001);
+	}
+}
+
+/* ---- queues ---- */
+
+static void queue__sizes(void **state)
+{
+	uint64_t at = nvme_client_alloc(G, 65536);
+
+	(void)state;
+	assert_int_equal(admin(NVME_ADM_CREATE_CQ, 0u << 16 | 5, 3, at), 0x4102);
+	assert_int_equal(admin(NVME_ADM_CREATE_CQ, 0xffffu << 16 | 5, 3, at), 0x4102);
+	assert_int_equal(admin(NVME_ADM_CREATE_CQ, 1024u << 16 | 5, 3, at), 0x4102);
+	assert_int_equal(admin(NVME_ADM_CREATE_CQ, 1023u << 16 | 5, 3, at), 0); /* twin */
+	assert_int_equal(admin(NVME_ADM_CREATE_SQ, 0u << 16 | 5, 5u << 16 | 1, at), 0x4102);
+	assert_int_equal(admin(NVME_ADM_CREATE_SQ, 0xffffu << 16 | 5, 5u << 16 | 1, at), 0x4102);
+}
+
+static void queue__ids(void **state)
+{
+	uint64_t at = nvme_client_alloc(G, 4096);
+
+	(void)state;
+	assert_int_equal(admin(NVME_ADM_CREATE_CQ, 7u << 16 | 0, 3, at), 0x4101);
+	assert_int_equal(admin(NVME_ADM_CREATE_CQ, 7u << 16 | 1, 3, at), 0x4101); /* there already */
+	assert_int_equal(admin(NVME_ADM_CREATE_CQ, 7u << 16 | 9, 3, at), 0x4101); /* more than granted */
+	assert_int_equal(admin(NVME_ADM_CREATE_CQ, 7u << 16 | 0xffff, 3, at), 0x4101);
+	assert_int_equal(admin(NVME_ADM_CREATE_SQ, 7u << 16 | 0, 1u << 16 | 1, at), 0x4101);
+	assert_int_equal(admin(NVME_ADM_CREATE_SQ, 7u << 16 | 1, 1u << 16 | 1, at), 0x4101);
+	assert_int_equal(admin(NVME_ADM_CREATE_SQ, 7u << 16 | 5, 0u << 16 | 1, at), 0x4101);
+	assert_int_equal(admin(NVME_ADM_CREATE_SQ, 7u << 16 | 5, 6u << 16 | 1, at), 0x4100);
+	assert_int_equal(admin(NVME_ADM_CREATE_SQ, 7u << 16 | 5, 0xffffu << 16 | 1, at), 0x4101);
+}
+
+static void queue__not_contiguous_or_misaligned(void **state)
+{
+	uint64_t at = nvme_client_alloc(G, 4096);
+
+	(void)state;
+	assert_int_equal(admin(NVME_ADM_CREATE_CQ, 7u << 16 | 5, 2, at), 0x4002);
+	assert_int_equal(admin(NVME_ADM_CREATE_CQ, 7u << 16 | 5, 3, at + 16), 0x4013);
+	assert_int_equal(admin(NVME_ADM_CREATE_CQ, 7u << 16 | 5, 9u << 16 | 3, at), 0x4108);
+	assert_int_equal(admin(NVME_ADM_CREATE_CQ, 7u << 16 | 5, 0xffffu << 16 | 3, at), 0x4108);
+}
+
+static void queue__delete_in_the_wrong_order(void **state)
+{
+	(void)state;
+	assert_int_equal(admin(NVME_ADM_DELETE_CQ, 2, 0, 0), 0x410c);
+	assert_int_equal(admin(NVME_ADM_DELETE_SQ, 0, 0, 0), 0x4101);
+	assert_int_equal(admin(NVME_ADM_DELETE_CQ, 0, 0, 0), 0x4101);
+	assert_int_equal(admin(NVME_ADM_DELETE_SQ, 7, 0, 0), 0x4101);
+	assert_int_equal(admin(NVME_ADM_DELETE_SQ, 0xffff, 0, 0), 0x4101);
+	assert_int_equal(admin(NVME_ADM_DELETE_SQ, 2, 0, 0), 0);
+	assert_int_equal(admin(NVME_ADM_DELETE_SQ, 2, 0, 0), 0x4101);
+	assert_int_equal(admin(NVME_ADM_DELETE_CQ, 2, 0, 0), 0);
+}
+
+/* Every command of the queue is answered, then the deletion; nothing follows. */
+static void queue__delete_with_commands_in_flight(void **state)
+{
+	struct nvme_cqe cqe;
+	unsigned i, n = 0;
+
+	(void)state;
+	for (i = 0; i < 32; i++) {
+		struct nvme_sqe sqe = { .opc = NVME_IO_WRITE, .nsid = 1, .cdw10 = i * 512, .cdw12 = 511 };
+
+		nvme_client_prps(G, &sqe, world.data, 262144, world.list);
+		(void)nvme_client_put(G, 2, sqe);
+	}
+	nvme_client_ring(G, 2);
+	assert_int_equal(admin(NVME_ADM_DELETE_SQ, 2, 0, 0), 0);
+	while (nvme_client_reap(G, 2, &cqe, 1)) {
+		assert_true(nvme_client_status(&cqe) == 0 || nvme_client_status(&cqe) == 0x008);
+		n++;
+	}
+	usleep(20000);
+	assert_int_equal(nvme_client_reap(G, 2, &cqe, 1), 0);
+	assert_true(n <= 32);
+	assert_int_equal(admin(NVME_ADM_DELETE_CQ, 2, 0, 0), 0);
+}
+
+static void queue__outside_memory(void **state)
+{
+	(void)state;
+	assert_int_equal(admin(NVME_ADM_CREATE_CQ, 63u << 16 | 5, 5u << 16 | 3, HOLE), 0);
+	assert_int_equal(admin(NVME_ADM_CREATE_SQ, 63u << 16 | 5, 5u << 16 | 1, HOLE), 0);
+	nvme_client_doorbell(G, 10, 1);
+	expect_fatal();
+}
+
+static void queue__completions_outside_memory(void **state)
+{
+	uint64_t at = nvme_client_alloc(G, 4096);
+
+	(void)state;
+	assert_int_equal(admin(NVME_ADM_CREATE_CQ, 63u << 16 | 5, 5u << 16 | 3, HOLE), 0);
+	assert_int_equal(admin(NVME_ADM_CREATE_SQ, 63u << 16 | 5, 5u << 16 | 1, at), 0);
+	nvme_client_doorbell(G, 10, 3);
+	expect_fatal();
+}
+
+/* Rings over each other and over the admin queue: garbage in, status or failed state out. */
+static void queue__overlapping(void **state)
+{
+	(void)state;
+	assert_int_equal(admin(NVME_ADM_CREATE_CQ, 7u << 16 | 5, 5u << 16 | 3, G->q[0].sq_at), 0);
+	assert_int_equal(admin(NVME_ADM_CREATE_SQ, 7u << 16 | 5, 5u << 16 | 1, G->q[0].sq_at), 0);
+	nvme_client_doorbell(G, 10, 7);
+	usleep(50000);
+	nvme_client_reg32_write(G, NVME_REG_CC, 0);
+}
+
+/* ---- doorbells ---- */
+
+static void doorbell__of_queues_that_are_not_there(void **state)
+{
+	unsigned slot;
+
+	(void)state;
+	for (slot = 2 * 5; slot < 1024; slot++)
+		nvme_client_doorbell(G, slot, 0xffffffff);
+	world_alive();
+	assert_false(fatal());
+}
+
+static void doorbell__tail_beyond_the_queue(void **state)
+{
+	(void)state;
+	nvme_client_doorbell(G, 2, WORLD_DEPTH);
+	expect_fatal();
+}
+
+static void doorbell__tail_all_ones(void **state)
+{
+	(void)state;
+	nvme_client_doorbell(G, 2, 0xffffffff);
+	expect_fatal();
+}
+
+static void doorbell__admin_tail_beyond_the_queue(void **state)
+{
+	(void)state;
+	nvme_client_doorbell(G, 0, 32);
+	expect_fatal();
+}
+
+static void doorbell__head_ahead_of_what_was_posted(void **state)
+{
+	struct nvme_cqe cqe;
+	unsigned i;
+
+	(void)state;
+	/* The head is looked at when room runs out. */
+	nvme_client_doorbell(G, 3, WORLD_DEPTH - 1);
+	for (i = 0; i < WORLD_DEPTH - 1; i++)
+		(void)nvme_client_put(G, 1, (struct nvme_sqe){ .opc = NVME_IO_FLUSH, .nsid = 1 });
+	nvme_client_ring(G, 1);
+	(void)!nvme_client_wait(G, 1, &cqe, 200);
+	nvme_client_reg32_write(G, NVME_REG_CC, 0);
+}
+
+static void doorbell__stale_tail_processes_old_entries_only(void **state)
+{
+	(void)state;
+	world_alive();
+	/* Going back by one means "almost a whole ring": entries are the guest's old ones. */
+	nvme_client_doorbell(G, 2, (uint32_t)(G->q[1].tail + WORLD_DEPTH - 1) % WORLD_DEPTH);
+	usleep(50000);
+	nvme_client_reg32_write(G, NVME_REG_CC, 0);
+}
+
+static void doorbell__odd_register_accesses(void **state)
+{
+	uint64_t v = UINT64_MAX;
+	unsigned len;
+
+	(void)state;
+	for (len = 1; len <= 8; len++) {
+		if (len == 4 || len == 8)
+			continue;
+		assert_int_equal(vu_client_write(G->vu, 0, NVME_REG_DBS + 8, &v, len), 0);
+		assert_int_equal(vu_client_write(G->vu, 0, NVME_REG_CC, &v, len), 0);
+	}
+	assert_int_equal(vu_client_write(G->vu, 0, NVME_REG_DBS + 9, &v, 4), 0);
+	assert_int_equal(vu_client_write(G->vu, 0, NVME_REG_DBS + 0xffc + 4, &v, 8), 0); /* the MSI-X page */
+	world_alive();
+	assert_false(fatal());
+}
+
+/* ---- shadow doorbells ---- */
+
+static void dbbuf__bad_pages(void **state)
+{
+	struct nvme_sqe sqe = { .opc = NVME_ADM_DBBUF_CONFIG };
+
+	(void)state;
+	sqe.prp1 = HOLE;
+	sqe.prp2 = world.data;
+	assert_int_equal(world_admin(sqe, NULL), 0x4004);
+	sqe.prp1 = world.data;
+	sqe.prp2 = HOLE;
+	assert_int_equal(world_admin(sqe, NULL), 0x4004);
+	sqe.prp2 = world.data + 4;
+	assert_int_equal(world_admin(sqe, NULL), 0x4002);
+	world_alive();
+}
+
+static void s26_row08__shadow_doorbell_out_of_range(void **state)
+{
+	(void)state;
+	assert_int_equal(nvme_client_dbbuf(G), 0);
+	G->db_shadow[2] = 0xffffffff;
+	nvme_client_doorbell(G, 2, 1);
+	expect_fatal();
+}
+
+static void dbbuf__slots_are_not_just_16_bits(void **state)
+{
+	(void)state;
+	assert_int_equal(nvme_client_dbbuf(G), 0);
+	G->db_shadow[2] = 0x10001;
+	nvme_client_doorbell(G, 2, 1);
+	expect_fatal();
+}
+
+static void dbbuf__memory_behind_it_goes_away(void **state)
+{
+	uint64_t half = WORLD_RAM_BYTES / 2;
+	struct nvme_sqe sqe = { .opc = NVME_ADM_DBBUF_CONFIG, .prp1 = NVME_CLIENT_HIGH + half - 8192,
+				.prp2 = NVME_CLIENT_HIGH + half - 4096 };
+	uint32_t *shadow = nvme_client_p(G, sqe.prp1);
+
+	(void)state;
+	shadow[2] = G->q[1].tail;
+	shadow[4] = G->q[2].tail;
+	assert_int_equal(world_admin(sqe, NULL), 0);
+	assert_int_equal(vu_client_dma_unmap(G->vu, NVME_CLIENT_HIGH, half), 0);
+	expect_fatal();
+	assert_int_equal(vu_client_dma_map(G->vu, NVME_CLIENT_HIGH, half, VU_DMA_READ | VU_DMA_WRITE, G->ram_fd, half), 0);
+}
+
+/* ---- registers ---- */
+
+static void s26_row01__queue_registers_are_fixed_while_enabled(void **state)
+{
+	uint64_t asq = nvme_client_reg64(G, NVME_REG_ASQ), acq = nvme_client_reg64(G, NVME_REG_ACQ);
+	uint32_t aqa = nvme_client_reg32(G, NVME_REG_AQA);
+
+	(void)state;
+	nvme_client_reg32_write(G, NVME_REG_AQA, 0x0fff0fff);
+	nvme_client_reg64_write(G, NVME_REG_ASQ, HOLE);
+	nvme_client_reg64_write(G, NVME_REG_ACQ, HOLE);
+	assert_int_equal(nvme_client_reg32(G, NVME_REG_AQA), aqa);
+	assert_int_equal(nvme_client_reg64(G, NVME_REG_ASQ), asq);
+	assert_int_equal(nvme_client_reg64(G, NVME_REG_ACQ), acq);
+	assert_int_equal(nvme_client_identify(G, NVME_CNS_CTRL, 0, world.data), 0);
+	/* twin: while disabled they change */
+	assert_int_equal(nvme_client_disable(G), 0);
+	nvme_client_reg32_write(G, NVME_REG_AQA, 0x00010001);
+	assert_int_equal(nvme_client_reg32(G, NVME_REG_AQA), 0x00010001);
+}
+
+static void s26_row13__doorbells_before_ready_and_bad_admin_queues(void **state)
+{
+	static const uint32_t aqa[] = { 0, 0x001f0000, 0x0000001f };
+	unsigned i;
+
+	(void)state;
+	assert_int_equal(nvme_client_disable(G), 0);
+	for (i = 0; i < 64; i++)
+		nvme_client_doorbell(G, i, 1);
+	assert_false(fatal());
+
+	/* queues of one entry */
+	for (i = 0; i < 3; i++) {
+		nvme_client_reg32_write(G, NVME_REG_AQA, aqa[i]);
+		nvme_client_reg32_write(G, NVME_REG_CC, 0x00460001);
+		expect_fatal();
+		assert_int_equal(nvme_client_reg32(G, NVME_REG_CSTS) & NVME_CSTS_RDY, 0);
+		nvme_client_reg32_write(G, NVME_REG_CC, 0);
+		assert_false(fatal());
+	}
+	/* queues that are no memory */
+	nvme_client_reg32_write(G, NVME_REG_AQA, 0x001f001f);
+	nvme_client_reg64_write(G, NVME_REG_ASQ, HOLE);
+	nvme_client_reg64_write(G, NVME_REG_ACQ, HOLE);
+	nvme_client_reg32_write(G, NVME_REG_CC, 0x00460001);
+	nvme_client_doorbell(G, 0, 1);
+	expect_fatal();
+	nvme_client_reg32_write(G, NVME_REG_CC, 0);
+}
+
+static void registers__bad_configurations(void **state)
+{
+	/* command set, page size, arbitration */
+	static const uint32_t cc[] = { 0x00460061, 0x00460071, 0x00460081, 0x00460781, 0x00460801, 0x00463801 };
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < 6; i++) {
+		assert_int_equal(nvme_client_disable(G), 0);
+		nvme_client_reg32_write(G, NVME_REG_CC, cc[i]);
+		expect_fatal();
+	}
+}
+
+static void registers__entry_sizes_must_be_set_before_queues(void **state)
+{
+	uint64_t at;
+
+	(void)state;
+	assert_int_equal(nvme_client_disable(G), 0);
+	world_boot(0);
+	at = nvme_client_alloc(G, 4096);
+	nvme_client_reg32_write(G, NVME_REG_CC, 1);
+	assert_int_equal(admin(NVME_ADM_CREATE_CQ, 7u << 16 | 1, 3, at), 0x4002);
+	nvme_client_reg32_write(G, NVME_REG_CC, 0x00460001);
+	assert_int_equal(admin(NVME_ADM_CREATE_CQ, 7u << 16 | 1, 3, at), 0);
+	assert_int_equal(nvme_client_disable(G), 0);
+}
+
+static void registers__every_word_written_with_noise(void **state)
+{
+	unsigned off, i;
+
+	(void)state;
+	for (i = 0; i < 3; i++)
+		for (off = 0; off < 0x1000; off += 4)
+			nvme_client_reg32_write(G, off, 0x9e3779b9u * (off + i));
+	nvme_client_reg32_write(G, NVME_REG_CC, 0);
+	assert_false(fatal());
+}
+
+static void registers__enable_and_shutdown_in_any_order(void **state)
+{
+	unsigned seed = 3, i;
+
+	(void)state;
+	for (i = 0; i < 500; i++)
+		nvme_client_reg32_write(G, NVME_REG_CC, 0x00460000u | ((unsigned)rand_r(&seed) & 0xc001u));
+	nvme_client_reg32_write(G, NVME_REG_CC, 0);
+	assert_int_equal(nvme_client_csts_wait(G, NVME_CSTS_CFS | NVME_CSTS_RDY, 0), 0);
+}
+
+/* ---- admin data ---- */
+
+static void s26_row09__log_page_offsets_and_lengths(void **state)
+{
+	static const uint64_t off[] = { 4096, 4100, 1u << 31, (uint64_t)1 << 32, UINT64_MAX - 3, UINT64_MAX };
+	static const uint8_t lid[] = { 1, 2, 3, 4, 0xd0 };
+	unsigned i, k;
+
+	(void)state;
+	for (k = 0; k < 5; k++) {
+		for (i = 0; i < 6; i++) {
+			struct nvme_sqe sqe = { .opc = NVME_ADM_GET_LOG_PAGE, .nsid = 0xffffffff, .prp1 = world.data,
+						.cdw10 = lid[k] | 1023u << 16, .cdw12 = (uint32_t)off[i],
+						.cdw13 = (uint32_t)(off[i] >> 32) };
+			uint16_t status;
+
+			memset(world.p, 0xa5, 8192);
+			status = world_admin(sqe, NULL);
+			assert_true(status == 0x4002 || (status == 0 && off[i] == 4096));
+			assert_int_equal(world.p[0], 0xa5);
+			/* the longest length there is */
+			sqe.cdw10 |= 0xffff0000u;
+			sqe.cdw11 = 0xffff;
+			sqe.cdw12 = sqe.cdw13 = 0;
+			assert_int_equal(world_admin(sqe, NULL), 0x4002);
+		}
+	}
+	/* four bytes too many */
+	assert_int_equal(world_admin((struct nvme_sqe){ .opc = NVME_ADM_GET_LOG_PAGE, .nsid = 1, .prp1 = world.data,
+				     .cdw10 = 0xd0 | 1024u << 16 }, NULL), 0);
+	assert_int_equal(world.p[4096], 0xa5);
+}
+
+static void admin__data_outside_memory(void **state)
+{
+	(void)state;
+	assert_int_equal(nvme_client_identify(G, NVME_CNS_CTRL, 0, HOLE), 0x4004);
+	assert_int_equal(nvme_client_identify(G, NVME_CNS_CTRL, 0, RAM_END - 2048), 0x4004);
+	assert_int_equal(nvme_client_identify(G, NVME_CNS_CTRL, 0, world.data + 3), 0x4013);
+	assert_int_equal(nvme_client_identify(G, NVME_CNS_CTRL, 0, world.data + 2048), 0);
+}
+
+/* Every byte of an answer is ours to say: nothing of an earlier answer or of our stack shines through. */
+static void s26_row24__answers_hold_no_leftovers(void **state)
+{
+	static const uint8_t cns[] = { 0, 2, 3, 6 };
+	uint8_t *again = world.p + 65536;
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < 4; i++) {
+		uint32_t nsid = cns[i] == 2 ? 0 : 1;
+
+		memset(world.p, 0xff, 4096);
+		assert_int_equal(nvme_client_identify(G, cns[i], nsid, world.data), 0);
+		(void)world_read(1, 0, 512, 0x20000);
+		(void)nvme_client_identify(G, NVME_CNS_CTRL, 0, world.data + 131072);
+		memset(again, 0, 4096);
+		assert_int_equal(nvme_client_identify(G, cns[i], nsid, world.data + 65536), 0);
+		assert_memory_equal(world.p, again, 4096);
+	}
+}
+
+static void admin__abort_storm(void **state)
+{
+	unsigned seed = 5, i;
+
+	(void)state;
+	for (i = 0; i < 2000; i++) {
+		uint32_t dw0;
+
+		if (i % 8 == 0) {
+			struct nvme_sqe sqe = { .opc = NVME_IO_READ, .nsid = 1, .cdw12 = 7, .prp1 = world.data };
+			struct nvme_cqe cqe[WORLD_DEPTH];
+
+			(void)nvme_client_reap(G, 1, cqe, WORLD_DEPTH);
+			(void)nvme_client_put(G, 1, sqe);
+			nvme_client_ring(G, 1);
+		}
+		assert_int_equal(world_admin((struct nvme_sqe){ .opc = NVME_ADM_ABORT,
+			.cdw10 = (unsigned)rand_r(&seed) << 16 | ((unsigned)rand_r(&seed) % 70000 & 0xffff) }, &dw0), 0);
+	}
+	usleep(20000);
+	world_reboot();
+}
+
+/* ---- memory ---- */
+
+static void s26_row02__transfer_ends_inside_the_last_page(void **state)
+{
+	(void)state;
+	/* 4 KiB that begin 2 KiB before the end: the second half has no memory, and the first is not touched by a read. */
+	memset(nvme_client_p(G, RAM_END - 2048), 0x77, 2048);
+	assert_int_equal(read8(RAM_END - 2048, RAM_END), 0x4004);
+	assert_int_equal(*(uint8_t *)nvme_client_p(G, RAM_END - 1), 0x77);
+}
+
+/* The halves touch in the memory descriptor but not in guest memory: a transfer must not run on from one to the other. */
+static void s26_row03__neighbours_here_are_no_neighbours_there(void **state)
+{
+	uint64_t half = WORLD_RAM_BYTES / 2;
+
+	(void)state;
+	memset(nvme_client_p(G, NVME_CLIENT_HIGH), 0x66, 4096);
+	assert_int_equal(read8(half - 2048, half), 0x4004);
+	assert_int_equal(*(uint8_t *)nvme_client_p(G, NVME_CLIENT_HIGH), 0x66);
+	/* twin: by its own address it is reached */
+	assert_int_equal(read8(half - 2048, NVME_CLIENT_HIGH), 0);
+	assert_int_equal(*(uint8_t *)nvme_client_p(G, NVME_CLIENT_HIGH), 0);
+}
+
+static void s26_row04__no_way_from_a_transfer_into_registers(void **state)
+{
+	uint32_t bar = 0xfd000000;
+	unsigned i;
+
+	(void)state;
+	assert_int_equal(vu_client_write(G->vu, VU_REGION_CONFIG, PCI_CFG_BAR0, &bar, 4), 0);
+	for (i = 0; i < 4; i++) {
+		assert_int_equal(read8(bar + i * 4096, 0), 0x4004);
+		assert_int_equal(read_pages(bar, world.list, 3), 0x4004);
+	}
+	/* queues there */
+	assert_int_equal(admin(NVME_ADM_CREATE_CQ, 7u << 16 | 5, 5u << 16 | 3, bar), 0);
+	assert_int_equal(admin(NVME_ADM_CREATE_SQ, 7u << 16 | 5, 5u << 16 | 1, bar), 0);
+	nvme_client_doorbell(G, 10, 1);
+	expect_fatal();
+}
+
+static void s26_row12__first_address_zero(void **state)
+{
+	uint64_t *list = nvme_client_p(G, world.list);
+	unsigned i;
+	uint8_t want[4096];
+
+	(void)state;
+	/* Page 0 is memory like any other; the entries after it look adjacent. */
+	world_fill(want, sizeof(want), 9);
+	for (i = 0; i < 4; i++)
+		memcpy(world.p + i * 4096, want, 4096);
+	assert_int_equal(world_write(1, 0, 32, 0), 0);
+	list[0] = 0;
+	list[1] = 4096;
+	list[2] = 0;
+	memset(nvme_client_p(G, 0), 0, 4096);
+	assert_int_equal(read_pages(world.data, world.list, 3), 0);
+	assert_memory_equal(nvme_client_p(G, 0), want, 4096);
+	assert_int_equal(read8(0, 0), 0);
+	assert_memory_equal(nvme_client_p(G, 0), want, 4096);
+	nvme_client_reg32_write(G, NVME_REG_CC, 0); /* page 1 was the admin queue */
+}
+
+/* A guest that never stops writing its queue entries and lists while they are read. */
+static void s26_row05__memory_changes_under_the_card(void **state)
+{
+	uint64_t *list = nvme_client_p(G, world.list);
+	unsigned round, i;
+
+	(void)state;
+	for (round = 0; round < 300; round++) {
+		for (i = 0; i < 8; i++) {
+			struct nvme_sqe sqe = { .opc = NVME_IO_READ, .nsid = 1, .cdw12 = 63 };
+
+			nvme_client_prps(G, &sqe, world.data, 32768, world.list);
+			(void)nvme_client_put(G, 1, sqe);
+		}
+		nvme_client_ring(G, 1);
+		for (i = 0; i < 400; i++) {
+			list[i % 8] = i % 3 ? UINT64_MAX - i : HOLE + i;
+			G->q[1].sqe[i % WORLD_DEPTH].prp1 = i % 2 ? HOLE : UINT64_MAX;
+			G->q[1].sqe[(i * 7) % WORLD_DEPTH].cdw12 = 0xffffffff;
+		}
+		for (i = 0; i < 8; i++) {
+			struct nvme_cqe cqe;
+
+			assert_int_equal(nvme_client_wait(G, 1, &cqe, NVME_CLIENT_TIMEOUT_MS), 0);
+		}
+	}
+}
+
+static void s26_row22__unmap_during_transfers(void **state)
+{
+	uint64_t half = WORLD_RAM_BYTES / 2;
+	struct nvme_cqe cqe;
+	unsigned round, i;
+
+	(void)state;
+	for (round = 0; round < 20; round++) {
+		for (i = 0; i < 16; i++) {
+			struct nvme_sqe sqe = { .opc = NVME_IO_READ, .nsid = 1, .cdw12 = 127 };
+
+			nvme_client_prps(G, &sqe, NVME_CLIENT_HIGH + (1 << 20), 65536, world.list);
+			(void)nvme_client_put(G, 1, sqe);
+		}
+		nvme_client_ring(G, 1);
+		assert_int_equal(vu_client_dma_unmap(G->vu, NVME_CLIENT_HIGH, half), 0);
+		memset(nvme_client_p(G, NVME_CLIENT_HIGH), 0x3c, 2 << 20);
+		for (i = 0; i < 16; i++) {
+			assert_int_equal(nvme_client_wait(G, 1, &cqe, NVME_CLIENT_TIMEOUT_MS), 0);
+			assert_true(nvme_client_status(&cqe) == 0 || nvme_client_status(&cqe) == 0x4004);
+		}
+		/* after the answer to the unmap nothing was written there */
+		for (i = 0; i < 2 << 20; i += 512)
+			assert_int_equal(((uint8_t *)nvme_client_p(G, NVME_CLIENT_HIGH))[i], 0x3c);
+		assert_int_equal(vu_client_dma_map(G->vu, NVME_CLIENT_HIGH, half, VU_DMA_READ | VU_DMA_WRITE, G->ram_fd,
+						   half), 0);
+	}
+}
+
+/* A guest cannot make the card talk: its faults cost a bounded number of lines. */
+static void s26_row19__faults_do_not_flood_the_log(void **state)
+{
+	struct stat before, after;
+	unsigned i;
+
+	(void)state;
+	assert_int_equal(fstat(2, &before), 0);
+	for (i = 0; i < 300; i++) {
+		nvme_client_doorbell(G, 0, 0xffff);
+		expect_fatal();
+		world_reboot();
+	}
+	assert_int_equal(fstat(2, &after), 0);
+	if (S_ISREG(after.st_mode))
+		assert_true(after.st_size - before.st_size < 16384);
+}
+
+/* Every wake-up counts when the guest waits for each answer: nothing stalls after re-arming. */
+static void s26_row20__no_stall_after_arming(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < 3000; i++)
+		assert_int_equal(world_read(1 + i % WORLD_QUEUES, i % 100, 1, 0), 0);
+}
+
+static void s26_row23__noise_as_commands_ends_no_process(void **state)
+{
+	struct nvme_cqe cqe[WORLD_DEPTH];
+	unsigned round, i;
+
+	(void)state;
+	for (round = 0; round < 400; round++) {
+		unsigned qid = round % 3;
+
+		for (i = 0; i < 8; i++) {
+			struct nvme_sqe sqe;
+
+			world_fill(&sqe, sizeof(sqe), round * 8 + i);
+			if (qid)
+				sqe.opc %= 12;
+			else
+				sqe.opc %= 16;
+			if (i % 2) {
+				sqe.nsid = 1;
+				sqe.flags = 0;
+				sqe.prp1 %= RAM_END;
+				sqe.prp2 %= RAM_END;
+			}
+			(void)nvme_client_put(G, qid, sqe);
+		}
+		nvme_client_ring(G, qid);
+		usleep(300);
+		(void)nvme_client_reap(G, qid, cqe, WORLD_DEPTH);
+		if (round % 16 == 15)
+			world_reboot();
+	}
+	world_reboot();
+}
+
+/* ---- attach: what launcher and niter-security may get wrong ---- */
+
+static void expect_refused(int r, int err, const char *text)
+{
+	assert_int_equal(r, err);
+	assert_non_null(strstr(world.host.msg.u.ack.text, text));
+}
+
+static void attach__keys(void **state)
+{
+	struct card_volume v;
+	char path[128];
+	int sock;
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "%s/second.luks", world.dir);
+	assert_int_equal(card_volume_new(&v, path, "vol-0000000000000000b", WORLD_VOLUME_BYTES), 0);
+	expect_refused(card_host_attach(&world.host, &v, false, -1, CARD_KEY_WRONG, &sock), -EKEYREJECTED, "does not open");
+	expect_refused(card_host_attach(&world.host, &v, false, -1, CARD_KEY_REFUSED, &sock), -EACCES, "no grant");
+	world_alive();
+	assert_int_equal(card_host_attach(&world.host, &v, false, -1, CARD_KEY_RIGHT, &sock), 0);
+	close(sock);
+	expect_refused(card_host_attach(&world.host, &v, false, -1, CARD_KEY_HANGUP, &sock), -ENOTCONN, "niter-security");
+	expect_refused(card_host_attach(&world.host, &v, false, -1, CARD_KEY_RIGHT, &sock), -ENOTCONN, "niter-security");
+	card_volume_free(&v);
+}
+
+/* fd confusion: the card is handed something else than it was promised. */
+static void s26_row18__descriptors_of_the_wrong_kind(void **state)
+{
+	CLEANUP(fd_closep) int ev = fd_eventfd(), null = open("/dev/null", O_RDWR | O_CLOEXEC), a = -1, b = -1, mem = -1;
+	struct card_volume v = world.volume;
+	int sock, r;
+
+	(void)state;
+	mem = memfd_create("empty", MFD_CLOEXEC);
+	assert_int_equal(fd_socketpair(SOCK_STREAM, &a, &b), 0);
+	r = card_host_attach(&world.host, &v, false, ev, CARD_KEY_RIGHT, &sock);
+	assert_true(r < 0 && r != -ETIMEDOUT);
+	r = card_host_attach(&world.host, &v, false, null, CARD_KEY_RIGHT, &sock);
+	assert_true(r < 0 && r != -ETIMEDOUT);
+	r = card_host_attach(&world.host, &v, false, a, CARD_KEY_RIGHT, &sock);
+	assert_true(r < 0 && r != -ETIMEDOUT);
+	r = card_host_attach(&world.host, &v, false, mem, CARD_KEY_RIGHT, &sock);
+	assert_true(r < 0 && r != -ETIMEDOUT);
+	world_alive();
+}
+
+static void attach__headers(void **state)
+{
+	struct card_volume v, named;
+	char path[128];
+	uint8_t junk[512];
+	int sock, fd;
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "%s/second.luks", world.dir);
+	assert_int_equal(card_volume_new(&v, path, "vol-0000000000000000b", WORLD_VOLUME_BYTES), 0);
+	/* another volume's file */
+	named = v;
+	(void)snprintf(named.id, sizeof(named.id), "vol-0000000000000000c");
+	expect_refused(card_host_attach(&world.host, &named, false, -1, CARD_KEY_RIGHT, &sock), -EBADMSG, "another volume");
+	/* both header copies damaged */
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	memset(junk, 0x11, sizeof(junk));
+	assert_int_equal(fd_pwrite_full(fd, junk, sizeof(junk), 64), 0);
+	assert_int_equal(fd_pwrite_full(fd, junk, sizeof(junk), 16384 + 64), 0);
+	expect_refused(card_host_attach(&world.host, &v, false, -1, CARD_KEY_RIGHT, &sock), -EBADMSG, "damaged");
+	assert_int_equal(ftruncate(fd, 0), 0);
+	assert_true(card_host_attach(&world.host, &v, false, -1, CARD_KEY_RIGHT, &sock) < 0);
+	close(fd);
+	card_volume_free(&v);
+	world_alive();
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		PROBE(prp__beyond_the_end_of_memory),
+		PROBE(prp__a_page_too_far),
+		PROBE(prp__in_a_hole),
+		PROBE(prp__own_bar),
+		PROBE(prp__other_functions_bar),
+		PROBE(prp__last_address),
+		PROBE(prp__beyond_48_bits),
+		PROBE(prp__misaligned),
+		PROBE(prp__list_misaligned),
+		PROBE(prp__list_entry_with_offset),
+		PROBE(prp__list_crosses_the_end_of_memory),
+		PROBE(prp__data_over_the_queues),
+		PROBE(lba__end_and_beyond),
+		PROBE(lba__more_than_mdts),
+		PROBE(dsm__256_ranges_that_wrap),
+		PROBE(dsm__ranges_outside_memory),
+		PROBE(dsm__the_whole_volume_256_times),
+		PROBE(nsid__others),
+		PROBE(opcode__io),
+		PROBE(opcode__admin),
+		PROBE(queue__sizes),
+		PROBE(queue__ids),
+		PROBE(queue__not_contiguous_or_misaligned),
+		PROBE(queue__delete_in_the_wrong_order),
+		PROBE(queue__delete_with_commands_in_flight),
+		PROBE(queue__outside_memory),
+		PROBE(queue__completions_outside_memory),
+		PROBE(queue__overlapping),
+		PROBE(doorbell__of_queues_that_are_not_there),
+		PROBE(doorbell__tail_beyond_the_queue),
+		PROBE(doorbell__tail_all_ones),
+		PROBE(doorbell__admin_tail_beyond_the_queue),
+		PROBE(doorbell__head_ahead_of_what_was_posted),
+		PROBE(doorbell__stale_tail_processes_old_entries_only),
+		PROBE(doorbell__odd_register_accesses),
+		PROBE(dbbuf__bad_pages),
+		PROBE(dbbuf__slots_are_not_just_16_bits),
+		PROBE(dbbuf__memory_behind_it_goes_away),
+		PROBE(registers__bad_configurations),
+		PROBE(registers__entry_sizes_must_be_set_before_queues),
+		PROBE(registers__every_word_written_with_noise),
+		PROBE(registers__enable_and_shutdown_in_any_order),
+		PROBE(admin__data_outside_memory),
+		PROBE(admin__abort_storm),
+		PROBE(attach__headers),
+		PROBE(attach__keys),
+		PROBE(s26_row01__queue_registers_are_fixed_while_enabled),
+		PROBE(s26_row02__transfer_ends_inside_the_last_page),
+		PROBE(s26_row03__neighbours_here_are_no_neighbours_there),
+		PROBE(s26_row04__no_way_from_a_transfer_into_registers),
+		PROBE(s26_row05__memory_changes_under_the_card),
+		PROBE(s26_row06__prp_list_that_points_at_itself_ends),
+		PROBE(s26_row07__lba_plus_count_wraps),
+		PROBE(s26_row08__shadow_doorbell_out_of_range),
+		PROBE(s26_row09__log_page_offsets_and_lengths),
+		PROBE(s26_row12__first_address_zero),
+		PROBE(s26_row13__doorbells_before_ready_and_bad_admin_queues),
+		PROBE(s26_row18__descriptors_of_the_wrong_kind),
+		PROBE(s26_row19__faults_do_not_flood_the_log),
+		PROBE(s26_row20__no_stall_after_arming),
+		PROBE(s26_row22__unmap_during_transfers),
+		PROBE(s26_row23__noise_as_commands_ends_no_process),
+		PROBE(s26_row24__answers_hold_no_leftovers),
+	};
+
+	if (argc < 2)
+		return 2;
+	world_program = argv[1];
+	(void)signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
