@@ -25,13 +25,13 @@ enum {
  * @out:  @len bytes; may be @in
  * Return: 0, -EINVAL, -EIO when libcrypto fails.
  */
-MUST_USE int gcm_seal_once(const struct key *k, const void *aad, size_t aad_len, const void *in, size_t len,
-			   void *out, uint8_t ret_tag[GCM_TAG_BYTES]);
+MUST_USE int gcm_seal_once(const struct key *k, const void *aad, size_t aad_len, const void *in,
+			   size_t len, void *out, uint8_t ret_tag[GCM_TAG_BYTES]);
 
 /**
  * gcm_open_once() - the opposite
  * @out:  @len bytes; wiped when the tag is wrong, so that nothing unverified is ever seen
  * Return: 0, -EBADMSG when key, data, associated data or tag do not belong together, -EINVAL, -EIO.
  */
-MUST_USE int gcm_open_once(const struct key *k, const void *aad, size_t aad_len, const void *in, size_t len,
-			   const uint8_t tag[GCM_TAG_BYTES], void *out);
+MUST_USE int gcm_open_once(const struct key *k, const void *aad, size_t aad_len, const void *in,
+			   size_t len, const uint8_t tag[GCM_TAG_BYTES], void *out);

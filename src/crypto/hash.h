@@ -15,4 +15,5 @@ enum { HASH_SHA256_BYTES = 32 };
 MUST_USE int hash_sha256(const void *msg, size_t len, uint8_t ret[HASH_SHA256_BYTES]);
 
 /* hash_hmac_sha256(): Return: 0, -EIO. Compare with mem_equal_ct(). */
-MUST_USE int hash_hmac_sha256(const struct key *k, const void *msg, size_t len, uint8_t ret[HASH_SHA256_BYTES]);
+MUST_USE int hash_hmac_sha256(const struct key *k, const void *msg, size_t len,
+			      uint8_t ret[HASH_SHA256_BYTES]);

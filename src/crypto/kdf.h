@@ -16,5 +16,5 @@
  * @len:      bytes wanted, 1..KEY_BYTES_MAX
  * Return: 0 and *ret (owned), -EINVAL, -ENOMEM, -EIO when libcrypto fails.
  */
-MUST_USE int kdf_hkdf_sha384(const struct key *ikm, const void *salt, size_t salt_len, const void *info,
-			     size_t info_len, size_t len, struct key **ret);
+MUST_USE int kdf_hkdf_sha384(const struct key *ikm, const void *salt, size_t salt_len,
+			     const void *info, size_t info_len, size_t len, struct key **ret);

@@ -85,8 +85,9 @@ static struct channel *channel_find(struct service *s, const struct ctl_sec_chan
 	struct channel *c;
 
 	for (c = s->channels; c; c = c->next)
-		if (c->fd >= 0 && c->purpose == CTL_KEY_FOR_CARD && g->purpose == CTL_KEY_FOR_CARD &&
-		    strcmp(c->instance, g->instance_id) == 0 && strcmp(c->account, g->account_id) == 0)
+		if (c->fd >= 0 && c->purpose == CTL_KEY_FOR_CARD &&
+		    g->purpose == CTL_KEY_FOR_CARD && strcmp(c->instance, g->instance_id) == 0 &&
+		    strcmp(c->account, g->account_id) == 0)
 			return c;
 	return NULL;
 }
@@ -124,7 +125,8 @@ static int fd_make_nonblocking(int fd)
 	return 0;
 }
 
-static int channel_new(struct service *s, const struct ctl_sec_channel *g, int fd, struct channel **ret)
+static int channel_new(struct service *s, const struct ctl_sec_channel *g, int fd,
+		       struct channel **ret)
 {
 	CLEANUP(free_p) struct channel *c = NULL;
 	int r;
@@ -180,7 +182,8 @@ int channel_grant(struct service *s, const struct ctl_sec_channel *g, int fd, co
 	memcpy(c->grant[c->grant_cnt].volume, g->volume_id, sizeof(c->grant[0].volume));
 	c->grant[c->grant_cnt].release_cnt = 0;
 	c->grant_cnt++;
-	log_info("sec.grant", "purpose=%s vol=%s inst=%s", purpose_name(c->purpose), g->volume_id, g->instance_id);
+	log_info("sec.grant", "purpose=%s vol=%s inst=%s", purpose_name(c->purpose), g->volume_id,
+		 g->instance_id);
 	return 0;
 }
 
@@ -188,8 +191,9 @@ int channel_grant(struct service *s, const struct ctl_sec_channel *g, int fd, co
 static bool use_is_ours(const struct ctl_key_request *q)
 {
 	return strcmp(q->cipher, cipher_ours) == 0 && q->sector_bytes == SECTOR_BYTES && q->size &&
-	       q->size % SECTOR_BYTES == 0 && q->payload_off && q->payload_off % SECTOR_BYTES == 0 &&
-	       q->size <= INT64_MAX - q->payload_off && q->payload_off <= INT64_MAX && q->wrapped.len == 0;
+	       q->size % SECTOR_BYTES == 0 && q->payload_off &&
+	       q->payload_off % SECTOR_BYTES == 0 && q->size <= INT64_MAX - q->payload_off &&
+	       q->payload_off <= INT64_MAX && q->wrapped.len == 0;
 }
 
 static void use_of(const struct channel *c, const struct ctl_key_request *q, struct wrap_use *ret)
@@ -218,7 +222,8 @@ static int key_release(struct service *s, const struct channel *c, struct grant 
 	return 0;
 }
 
-static int key_create(struct service *s, const struct channel *c, struct grant *g, const struct ctl_key_request *q)
+static int key_create(struct service *s, const struct channel *c, struct grant *g,
+		      const struct ctl_key_request *q)
 {
 	CLEANUP(key_freep) struct key *account = NULL, *secret = NULL, *data_key = NULL;
 	struct wrap_use use;
@@ -246,7 +251,8 @@ static int key_create(struct service *s, const struct channel *c, struct grant *
 	return 0;
 }
 
-static int key_unwrap(struct service *s, const struct channel *c, struct grant *g, const struct ctl_key_request *q)
+static int key_unwrap(struct service *s, const struct channel *c, struct grant *g,
+		      const struct ctl_key_request *q)
 {
 	CLEANUP(key_freep) struct key *account = NULL, *secret = NULL, *data_key = NULL;
 	struct wrap_use use;
@@ -277,22 +283,26 @@ static const char *refusal_text(int err)
 	case -EEXIST:
 		return "the volume already has a key: delete it first";
 	case -EKEYREJECTED:
-		return "the volume's header holds a key that was wrapped for another volume, account or host";
+		return "the volume's header holds a key that was wrapped for another volume, "
+		       "account or host";
 	case -EBADMSG:
-		return "the volume's header does not fit its key: cipher, size or place were changed, or it is damaged";
+		return "the volume's header does not fit its key: cipher, size or place were "
+		       "changed, or it is damaged";
 	case -EPROTO:
 	case -ENOTSUP:
 		return "the volume's header holds no wrapped key this version knows";
 	case -EINVAL:
 		return "a volume of this kind gets no key";
 	case -ENOSPC:
-		return "no room for the volume's key: make room on the state disk, or delete volumes";
+		return "no room for the volume's key: make room on the state disk, or delete "
+		       "volumes";
 	default:
 		return "the key could not be given: see the log of niter-security";
 	}
 }
 
-static int request_check(const struct channel *c, enum ctl_type type, const char *volume, struct grant **ret)
+static int request_check(const struct channel *c, enum ctl_type type, const char *volume,
+			 struct grant **ret)
 {
 	enum ctl_type wanted = c->purpose == CTL_KEY_FOR_CARD ? CTL_KEY_UNWRAP : CTL_KEY_CREATE;
 	struct channel *owner = c->ref.ptr;
@@ -315,8 +325,9 @@ static void channel_refused(struct service *s, struct channel *c, const struct c
 
 	s->refused_cnt++;
 	c->refused_cnt++;
-	log_warn_limited("sec.key.refused", "purpose=%s inst=%s asked=0x%x vol=\"%s\" err=%d", purpose_name(c->purpose),
-			 c->instance, (unsigned)m->type, log_escape(id, sizeof(id), volume, strlen(volume)), err);
+	log_warn_limited("sec.key.refused", "purpose=%s inst=%s asked=0x%x vol=\"%s\" err=%d",
+			 purpose_name(c->purpose), c->instance, (unsigned)m->type,
+			 log_escape(id, sizeof(id), volume, strlen(volume)), err);
 	s->answer.err = err;
 	s->answer.key.len = 0;
 	s->answer.wrapped.len = 0;
@@ -362,8 +373,8 @@ void channel_wake(struct service *s, struct channel *c)
 				r = 1;
 		}
 		if (r < 0)
-			log_warn_limited("sec.channel.closed", "purpose=%s inst=%s err=%d", purpose_name(c->purpose),
-					 c->instance, r);
+			log_warn_limited("sec.channel.closed", "purpose=%s inst=%s err=%d",
+					 purpose_name(c->purpose), c->instance, r);
 	}
 	if (r <= 0)
 		channel_close(s, c);

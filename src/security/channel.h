@@ -10,7 +10,8 @@
  * Return: 0, -EINVAL not a grant, -EBADF nothing to add to, -EBUSY the volume is another instance's now, -EUSERS,
  * -E2BIG too many, -EEXIST the volume has a key already, -ENOENT it has none.
  */
-MUST_USE int channel_grant(struct service *s, const struct ctl_sec_channel *g, int fd, const char **ret_why);
+MUST_USE int channel_grant(struct service *s, const struct ctl_sec_channel *g, int fd,
+			   const char **ret_why);
 
 /* channel_wake(): read and answer what is there. */
 void channel_wake(struct service *s, struct channel *c);

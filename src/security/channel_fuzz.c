@@ -53,7 +53,8 @@ static void up(void)
 
 	service_init(&s, &loop);
 	must(tree_init(&s.tree, root) == 0);
-	must(store_open(memory_file(store_bytes, sizeof(store_bytes)), s.tree.store, &s.store) == 0);
+	must(store_open(memory_file(store_bytes, sizeof(store_bytes)), s.tree.store, &s.store) ==
+	     0);
 	memset(&mark, 0, sizeof(mark));
 	must(release_log_open(&s.log, memory_file("", 0), s.tree.log, &mark) == 0);
 	s.has_root = true;
@@ -143,7 +144,8 @@ static bool may(int channel, enum ctl_type type, const struct ctl_key_request *q
 	want.wrapped = made[channel].wrapped;
 	return type == CTL_KEY_UNWRAP && strcmp(q->volume_id, want.volume_id) == 0 &&
 	       strcmp(q->cipher, want.cipher) == 0 && q->sector_bytes == want.sector_bytes &&
-	       q->payload_off == want.payload_off && q->size == want.size && q->wrapped.len == want.wrapped.len &&
+	       q->payload_off == want.payload_off && q->size == want.size &&
+	       q->wrapped.len == want.wrapped.len &&
 	       memcmp(q->wrapped.b, want.wrapped.b, want.wrapped.len) == 0;
 }
 

@@ -18,13 +18,14 @@
 #include "base/sandbox.h"
 #include "crypto/crypto.h"
 #include "crypto/key.h"
-#include "security/service.h"
 #include "seccomp_security.h"
+#include "security/service.h"
 
 enum {
-	KEYS_ALIVE = 32,          /* the tree, the store's, and those of one request */
-	FDS_OTHER = 16,           /* log, control, epoll, store, log file, TPM, directory, received ones */
-	FREED_MEMORY_BYTE = 0x5a, /* what free() leaves behind instead of a library's copy of a secret */
+	KEYS_ALIVE = 32, /* the tree, the store's, and those of one request */
+	FDS_OTHER = 16,  /* log, control, epoll, store, log file, TPM, directory, received ones */
+	FREED_MEMORY_BYTE =
+		0x5a, /* what free() leaves behind instead of a library's copy of a secret */
 };
 
 static int loop_run(struct service *s, struct loop *l)
@@ -68,7 +69,8 @@ int main(void)
 
 	log_init("niter-security");
 	/* tpm2-tss would say on stderr, or in a file, what we say ourselves. Before any thread. */
-	if (setenv("TSS2_LOG", "all+NONE", 1) < 0 || unsetenv("TSS2_LOGFILE") < 0) /* NOLINT(concurrency-mt-unsafe) */
+	if (setenv("TSS2_LOG", "all+NONE", 1) < 0 ||
+	    unsetenv("TSS2_LOGFILE") < 0) /* NOLINT(concurrency-mt-unsafe) */
 		return EXIT_FAILURE;
 	(void)mallopt(M_PERTURB, FREED_MEMORY_BYTE);
 	r = crypto_init();

@@ -80,7 +80,8 @@ static int teardown(void **state)
 /* As root the jail is the real one: first process of its namespaces, empty root. */
 static void program_start(struct host *h)
 {
-	const unsigned long jail = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
+	const unsigned long jail =
+		CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
 	int a = -1, b = -1;
 	bool root = geteuid() == 0;
 
@@ -141,7 +142,8 @@ static int boot(struct host *h, uint8_t lab)
 	return configure(h, lab, 1);
 }
 
-static int grant(struct host *h, enum ctl_key_purpose purpose, const char *volume, const char *instance, int *ret)
+static int grant(struct host *h, enum ctl_key_purpose purpose, const char *volume,
+		 const char *instance, int *ret)
 {
 	struct ctl_sec_channel g = { .purpose = (uint16_t)purpose, .account_id = "111122223333" };
 	int a = -1, b = -1;
@@ -492,7 +494,8 @@ static bool memory_has(pid_t pid, const uint8_t *b, size_t len)
 			continue;
 		/* Chunks overlap, so that nothing hides on a border. */
 		for (at = from; at < to; at += sizeof(chunk) - len) {
-			n = pread(mem, chunk, to - at < sizeof(chunk) ? to - at : sizeof(chunk), (off_t)at);
+			n = pread(mem, chunk, to - at < sizeof(chunk) ? to - at : sizeof(chunk),
+				  (off_t)at);
 			if (n > 0 && memmem(chunk, (size_t)n, b, len))
 				found = true;
 		}
@@ -513,7 +516,8 @@ static void security__keeps_no_copy_of_a_released_key(void **state)
 	create(&host, vol_a, &made);
 	assert_int_equal(unwrap(&host, vol_a, &made.wrapped), 0);
 	status_is(&host, "sealed");
-	assert_true(memory_has(host.pid, (const uint8_t *)"sec.root.ready", 14)); /* the search works */
+	assert_true(
+		memory_has(host.pid, (const uint8_t *)"sec.root.ready", 14)); /* the search works */
 	assert_false(memory_has(host.pid, made.key.b, 16));
 	assert_false(memory_has(host.pid, made.key.b + 32, 16));
 }
@@ -524,7 +528,9 @@ static void security__ends_on_a_stranger_on_its_control_socket(void **state)
 
 	(void)state;
 	program_start(&host);
-	assert_int_equal(ctl_send(host.ctl, CTL_FORMAT_PROGRESS, 1, &(struct ctl_format_progress){ 0 }, NULL, 0), 0);
+	assert_int_equal(ctl_send(host.ctl, CTL_FORMAT_PROGRESS, 1,
+				  &(struct ctl_format_progress){ 0 }, NULL, 0),
+			 0);
 	(void)c;
 	assert_int_equal(ctl_recv(host.ctl, &msg), 0);
 	assert_int_equal(program_end(&host), EXIT_FAILURE);
@@ -533,17 +539,27 @@ static void security__ends_on_a_stranger_on_its_control_socket(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(security__gives_the_same_key_after_a_reboot, setup, teardown),
-		cmocka_unit_test_setup_teardown(security__never_unwraps_a_destroyed_volume, setup, teardown),
+		cmocka_unit_test_setup_teardown(security__gives_the_same_key_after_a_reboot, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(security__never_unwraps_a_destroyed_volume, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(security__unseals_once_in_a_boot, setup, teardown),
-		cmocka_unit_test_setup_teardown(security__refuses_everything_without_a_tpm, setup, teardown),
-		cmocka_unit_test_setup_teardown(security__refuses_a_changed_boot_and_names_the_pcr, setup, teardown),
-		cmocka_unit_test_setup_teardown(security__refuses_another_or_a_cleared_tpm, setup, teardown),
-		cmocka_unit_test_setup_teardown(security__keeps_lab_and_production_apart, setup, teardown),
-		cmocka_unit_test_setup_teardown(security__refuses_a_damaged_or_forged_root_sealed, setup, teardown),
-		cmocka_unit_test_setup_teardown(security__never_replaces_a_lost_root_key, setup, teardown),
-		cmocka_unit_test_setup_teardown(security__keeps_no_copy_of_a_released_key, setup, teardown),
-		cmocka_unit_test_setup_teardown(security__ends_on_a_stranger_on_its_control_socket, setup, teardown),
+		cmocka_unit_test_setup_teardown(security__refuses_everything_without_a_tpm, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(security__refuses_a_changed_boot_and_names_the_pcr,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(security__refuses_another_or_a_cleared_tpm, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(security__keeps_lab_and_production_apart, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(security__refuses_a_damaged_or_forged_root_sealed,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(security__never_replaces_a_lost_root_key, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(security__keeps_no_copy_of_a_released_key, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(security__ends_on_a_stranger_on_its_control_socket,
+						setup, teardown),
 	};
 
 	if (argc != 2)

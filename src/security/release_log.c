@@ -40,8 +40,8 @@ static void hex_write(char *ret, const uint8_t *b, size_t len)
 }
 
 /* The end of a line whose beginning, of @len bytes, stands in @line. Return: 0, -EIO. */
-static int tail_make(const struct key *key, const char *line, size_t len, uint8_t ret_hash[HASH_SHA256_BYTES],
-		     char ret[TAIL_BYTES])
+static int tail_make(const struct key *key, const char *line, size_t len,
+		     uint8_t ret_hash[HASH_SHA256_BYTES], char ret[TAIL_BYTES])
 {
 	uint8_t mac[HASH_SHA256_BYTES];
 	int r;
@@ -68,9 +68,11 @@ static int line_write(struct release_log *l, const struct release *what, uint64_
 	int r, len;
 
 	hex_write(prev_hex, prev, HASH_SHA256_BYTES);
-	len = snprintf(line, sizeof(line), "seq=%llu time=%lld op=%s volume=%s account=%s instance=%s prev=%s",
+	len = snprintf(line, sizeof(line),
+		       "seq=%llu time=%lld op=%s volume=%s account=%s instance=%s prev=%s",
 		       (unsigned long long)seq, (long long)time(NULL), what->op, what->volume,
-		       what->account[0] ? what->account : "-", what->instance[0] ? what->instance : "-", prev_hex);
+		       what->account[0] ? what->account : "-",
+		       what->instance[0] ? what->instance : "-", prev_hex);
 	if (len < 0 || (size_t)len + TAIL_BYTES > sizeof(line))
 		return -EINVAL;
 	r = tail_make(l->key, line, (size_t)len, hash, line + len);
@@ -101,7 +103,8 @@ struct scan {
 };
 
 /* One line that is ours. Return: 1 authentic, 0 not, -EIO. */
-static int line_check(const struct release_log *l, const char *line, size_t len, uint8_t ret_hash[HASH_SHA256_BYTES])
+static int line_check(const struct release_log *l, const char *line, size_t len,
+		      uint8_t ret_hash[HASH_SHA256_BYTES])
 {
 	char want[TAIL_BYTES];
 	int r;
@@ -130,7 +133,8 @@ static void line_take(struct release_log *l, struct scan *s, const char *line, s
 		l->damage_cnt++;
 		s->damage_seq = seq;
 		s->broken = false;
-	} else if (seq != l->cnt + 1 || memcmp(line + len - TAIL_BYTES - HASH_HEX, prev, HASH_HEX) != 0) {
+	} else if (seq != l->cnt + 1 ||
+		   memcmp(line + len - TAIL_BYTES - HASH_HEX, prev, HASH_HEX) != 0) {
 		s->broken = true;
 	}
 	l->cnt = seq;
@@ -162,7 +166,8 @@ static int chunk_scan(struct release_log *l, struct scan *s, const char *b, size
 	return (int)(at - b);
 }
 
-static int file_scan(struct release_log *l, struct scan *s, uint64_t size, const struct store_log_mark *mark)
+static int file_scan(struct release_log *l, struct scan *s, uint64_t size,
+		     const struct store_log_mark *mark)
 {
 	char b[READ_BYTES];
 	size_t len;
@@ -210,7 +215,8 @@ static int log_load(struct release_log *l, const struct store_log_mark *mark)
 	return line_write(l, &damage, (l->cnt > mark->cnt ? l->cnt : mark->cnt) + 1, zero);
 }
 
-int release_log_open(struct release_log *l, int fd, const struct key *key, const struct store_log_mark *mark)
+int release_log_open(struct release_log *l, int fd, const struct key *key,
+		     const struct store_log_mark *mark)
 {
 	int r;
 

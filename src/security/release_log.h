@@ -27,7 +27,7 @@ struct release_log {
 };
 
 struct release {
-	const char *op; /* literal: "create", "release", "destroy" */
+	const char *op;                          /* literal: "create", "release", "destroy" */
 	const char *volume, *account, *instance; /* ids; account and instance may be empty */
 };
 
@@ -38,7 +38,8 @@ struct release {
  * @mark: how far it must reach at least
  * Return: 0, -errno of the file, -EIO.
  */
-MUST_USE int release_log_open(struct release_log *l, int fd, const struct key *key, const struct store_log_mark *mark);
+MUST_USE int release_log_open(struct release_log *l, int fd, const struct key *key,
+			      const struct store_log_mark *mark);
 void release_log_done(struct release_log *l);
 
 /* release_log_add(): durable when this returns 0. Return: -errno: nothing may be released then. */

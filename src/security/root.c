@@ -33,7 +33,8 @@ static int PRINTF_LIKE(4, 5)
 static int refuse_tpm(struct root_refusal *f, const char *text)
 {
 	return refuse(f, -EIO, "the TPM failed",
-		      "the TPM failed (%s): check that it is switched on, owned by nobody else and working, then reboot",
+		      "the TPM failed (%s): check that it is switched on, owned by nobody else and "
+		      "working, then reboot",
 		      text);
 }
 
@@ -77,7 +78,8 @@ static int sealed_save(int dir, const struct sealed *s, struct root_refusal *f)
 	r = len < 0 ? len : dir_write_new(dir, ROOT_FILE, buf, (size_t)len);
 	if (r < 0)
 		return refuse(f, r, "root.sealed not written",
-			      "the root key was made, but %s could not be written (%s): make room on the state disk, "
+			      "the root key was made, but %s could not be written (%s): make room "
+			      "on the state disk, "
 			      "then reboot; nothing was encrypted yet",
 			      ROOT_FILE, strerrordesc_np(-r));
 	return 0;
@@ -106,22 +108,26 @@ static int root_create(struct tpm *t, int dir, bool lab, struct key **ret, struc
 
 	r = file_exists(dir, STORE_FILE);
 	if (r < 0)
-		return refuse(f, r, "store unreadable", "the key store cannot be read (%s)", strerrordesc_np(-r));
+		return refuse(f, r, "store unreadable", "the key store cannot be read (%s)",
+			      strerrordesc_np(-r));
 	if (r > 0)
 		return refuse(f, -ENOKEY, "root.sealed is lost",
-			      "%s is missing but %s is there: put %s back from a copy; without it every volume of this "
+			      "%s is missing but %s is there: put %s back from a copy; without it "
+			      "every volume of this "
 			      "host is lost, and only then remove %s to start anew",
 			      ROOT_FILE, STORE_FILE, ROOT_FILE, STORE_FILE);
 	r = tpm_pcrs_read(t, pcr);
 	if (r == -ENOENT)
 		return refuse(f, -EIO, "no SHA-256 PCRs",
-			      "the TPM has no SHA-256 PCR bank: switch it on in the firmware set-up, then reboot");
+			      "the TPM has no SHA-256 PCR bank: switch it on in the firmware "
+			      "set-up, then reboot");
 	if (r < 0)
 		return refuse_tpm(f, tpm_text(t));
 	r = pcr_closed_from_zero(pcr[PCR_CLOSED_POS]);
 	if (r != 0)
-		return refuse(f, -EALREADY, "PCR 11 is closed",
-			      "the root key of this boot was used up before: drain and reboot this host");
+		return refuse(
+			f, -EALREADY, "PCR 11 is closed",
+			"the root key of this boot was used up before: drain and reboot this host");
 	r = secret_make(t, &secret);
 	if (r < 0)
 		return refuse_tpm(f, tpm_text(t));
@@ -152,37 +158,45 @@ static int refuse_pcrs(struct tpm *t, const struct sealed *s, struct root_refusa
 		return refuse_tpm(f, tpm_text(t));
 	if (tpm_pcr_closed_value(s->pcr[PCR_CLOSED_POS], closed) == 0 &&
 	    memcmp(closed, now[PCR_CLOSED_POS], sizeof(closed)) == 0)
-		return refuse(f, -EALREADY, "already unsealed in this boot",
-			      "the root key was already unsealed in this boot and cannot be a second time: running "
-			      "instances go on, no volume can be attached; drain and reboot this host");
+		return refuse(
+			f, -EALREADY, "already unsealed in this boot",
+			"the root key was already unsealed in this boot and cannot be a second "
+			"time: running "
+			"instances go on, no volume can be attached; drain and reboot this host");
 	for (i = 0; i < SEALED_PCR_CNT; i++) {
 		if (memcmp(now[i], s->pcr[i], SEALED_PCR_BYTES) == 0)
 			continue;
 		len += (size_t)snprintf(list + len, sizeof(list) - len, " %u", sealed_pcr_idx[i]);
 	}
-	return refuse(f, -EACCES, "the boot has changed",
-		      "the root key cannot be unsealed: this boot is not the one it was sealed to (changed PCRs:%s); "
-		      "boot the host image, command line and secure boot settings it was sealed with",
-		      len ? list : " none");
+	return refuse(
+		f, -EACCES, "the boot has changed",
+		"the root key cannot be unsealed: this boot is not the one it was sealed to "
+		"(changed PCRs:%s); "
+		"boot the host image, command line and secure boot settings it was sealed with",
+		len ? list : " none");
 }
 
-static int root_unseal(struct tpm *t, const struct sealed *s, struct key **ret, struct root_refusal *f)
+static int root_unseal(struct tpm *t, const struct sealed *s, struct key **ret,
+		       struct root_refusal *f)
 {
 	uint8_t name[SEALED_NAME_MAX];
 	uint16_t name_len = tpm_srk_name(t, name);
 	int r;
 
 	if (name_len != s->srk_name_len || memcmp(name, s->srk_name, name_len) != 0)
-		return refuse(f, -EKEYREJECTED, "another TPM",
-			      "%s belongs to another TPM, or this TPM was cleared: use the server it was made on, or "
-			      "remove the whole key store to start anew (its volumes are lost then)",
-			      ROOT_FILE);
+		return refuse(
+			f, -EKEYREJECTED, "another TPM",
+			"%s belongs to another TPM, or this TPM was cleared: use the server it was "
+			"made on, or "
+			"remove the whole key store to start anew (its volumes are lost then)",
+			ROOT_FILE);
 	r = tpm_unseal(t, s, s->lab ? label_lab : label_production, ret);
 	if (r == -EACCES)
 		return refuse_pcrs(t, s, f);
 	if (r == -EKEYREJECTED)
 		return refuse(f, r, "root.sealed is forged",
-			      "%s was not made by this TPM under the boot it names: put the original back from a copy",
+			      "%s was not made by this TPM under the boot it names: put the "
+			      "original back from a copy",
 			      ROOT_FILE);
 	if (r < 0)
 		return refuse_tpm(f, tpm_text(t));
@@ -206,11 +220,14 @@ static int sealed_load(int dir, bool lab, struct sealed *ret, struct root_refusa
 		return refuse(f, r, "root.sealed is too new",
 			      "%s was written by a newer Niter: install that version", ROOT_FILE);
 	if (r < 0)
-		return refuse(f, -EBADMSG, "root.sealed is damaged", "%s is damaged: put it back from a copy", ROOT_FILE);
+		return refuse(f, -EBADMSG, "root.sealed is damaged",
+			      "%s is damaged: put it back from a copy", ROOT_FILE);
 	if (ret->lab != lab)
 		return refuse(f, -EPERM, lab ? "not a lab key" : "a lab key",
-			      lab ? "%s belongs to a measured boot; a lab boot never gets it: boot the measured host image"
-				  : "%s was made in a lab boot; a measured boot does not use it: remove the key store and "
+			      lab ? "%s belongs to a measured boot; a lab boot never gets it: boot "
+				    "the measured host image"
+				  : "%s was made in a lab boot; a measured boot does not use it: "
+				    "remove the key store and "
 				    "its lab volumes to start anew",
 			      ROOT_FILE);
 	return 0;
@@ -234,15 +251,18 @@ int root_open(int dir, int tpm_fd, bool lab, struct key **ret, struct root_refus
 
 	if (tpm_fd < 0)
 		return refuse(ret_refusal, -ENODEV, "no TPM 2.0",
-			      "no TPM 2.0: switch the TPM on in the firmware set-up, or start the host with a software "
-			      "TPM (swtpm); without one there is no root key and no volume can be made or attached");
+			      "no TPM 2.0: switch the TPM on in the firmware set-up, or start the "
+			      "host with a software "
+			      "TPM (swtpm); without one there is no root key and no volume can be "
+			      "made or attached");
 	absent = sealed_load(dir, lab, &s, ret_refusal);
 	if (absent < 0)
 		return absent;
 	r = tpm_open(tpm_fd, &t, text);
 	if (r < 0)
 		return refuse_tpm(ret_refusal, text);
-	r = absent ? root_create(t, dir, lab, &secret, ret_refusal) : root_unseal(t, &s, &secret, ret_refusal);
+	r = absent ? root_create(t, dir, lab, &secret, ret_refusal)
+		   : root_unseal(t, &s, &secret, ret_refusal);
 	if (r < 0)
 		return r;
 	r = tpm_pcr_close(t);

@@ -40,4 +40,5 @@ struct root_refusal {
  * -EKEYREJECTED another TPM or a forged file, -EPERM lab and production mixed, -ENOKEY root.sealed is lost,
  * -EBADMSG root.sealed is damaged, -ENOTSUP from a newer version, -EIO the TPM failed, -errno of the file system.
  */
-MUST_USE int root_open(int dir, int tpm_fd, bool lab, struct key **ret, struct root_refusal *ret_refusal);
+MUST_USE int root_open(int dir, int tpm_fd, bool lab, struct key **ret,
+		       struct root_refusal *ret_refusal);

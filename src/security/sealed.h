@@ -34,12 +34,15 @@ struct sealed_blob {
 
 struct sealed {
 	bool lab;
-	uint8_t pcr[SEALED_PCR_CNT][SEALED_PCR_BYTES]; /* when it was sealed: to say later which one differs */
+	uint8_t pcr[SEALED_PCR_CNT]
+		   [SEALED_PCR_BYTES]; /* when it was sealed: to say later which one differs */
 	uint16_t srk_name_len;
-	uint8_t srk_name[SEALED_NAME_MAX]; /* of the storage root key it was sealed under: names the TPM */
+	uint8_t srk_name
+		[SEALED_NAME_MAX]; /* of the storage root key it was sealed under: names the TPM */
 	struct sealed_blob pub, priv;
-	struct sealed_blob creation; /* TPM2B_CREATION_DATA: which PCRs stood where when it was made */
-	struct sealed_blob ticket;   /* TPMT_TK_CREATION: the TPM's own word for that */
+	struct sealed_blob
+		creation; /* TPM2B_CREATION_DATA: which PCRs stood where when it was made */
+	struct sealed_blob ticket; /* TPMT_TK_CREATION: the TPM's own word for that */
 };
 
 /**

@@ -19,7 +19,8 @@ void service_init(struct service *s, struct loop *loop)
 	s->log.fd = -1;
 	s->refusal_err = -ENOKEY;
 	(void)snprintf(s->refusal.why, sizeof(s->refusal.why), "not configured");
-	(void)snprintf(s->refusal.text, sizeof(s->refusal.text), "the security process has not been configured yet");
+	(void)snprintf(s->refusal.text, sizeof(s->refusal.text),
+		       "the security process has not been configured yet");
 }
 
 void service_done(struct service *s)
@@ -34,10 +35,12 @@ void service_done(struct service *s)
 	mem_wipe(&s->answer, sizeof(s->answer));
 }
 
-static int refuse_start(struct service *s, int err, const char *why, const char *what, const char *remedy)
+static int refuse_start(struct service *s, int err, const char *why, const char *what,
+			const char *remedy)
 {
 	(void)snprintf(s->refusal.why, sizeof(s->refusal.why), "%s", why);
-	(void)snprintf(s->refusal.text, sizeof(s->refusal.text), "%s (%s): %s", what, strerrordesc_np(-err), remedy);
+	(void)snprintf(s->refusal.text, sizeof(s->refusal.text), "%s (%s): %s", what,
+		       strerrordesc_np(-err), remedy);
 	return err;
 }
 
@@ -72,22 +75,27 @@ static int store_start(struct service *s, int dir)
 
 	fd = store_fd_open(s, dir, &fresh);
 	if (fd == -ENODATA)
-		return refuse_start(s, fd, "volumes.store is lost",
-				    "volumes.store is missing although volumes were made",
-				    "put it back from a copy; to give all volumes up, remove releases.log too");
+		return refuse_start(
+			s, fd, "volumes.store is lost",
+			"volumes.store is missing although volumes were made",
+			"put it back from a copy; to give all volumes up, remove releases.log too");
 	if (fd < 0)
-		return refuse_start(s, fd, "volumes.store unusable", "volumes.store cannot be opened or made",
-				    "make room on the state disk and see to its permissions, then restart the host");
+		return refuse_start(s, fd, "volumes.store unusable",
+				    "volumes.store cannot be opened or made",
+				    "make room on the state disk and see to its permissions, then "
+				    "restart the host");
 	r = store_open(fd, s->tree.store, &s->store);
 	if (r == -EKEYREJECTED)
-		return refuse_start(s, r, "volumes.store does not fit",
-				    "volumes.store was not made under this host's root key, or is damaged",
-				    "put volumes.store and root.sealed back from one and the same copy");
+		return refuse_start(
+			s, r, "volumes.store does not fit",
+			"volumes.store was not made under this host's root key, or is damaged",
+			"put volumes.store and root.sealed back from one and the same copy");
 	if (r < 0)
 		return refuse_start(s, r, "volumes.store unusable", "volumes.store cannot be read",
 				    "check the state disk, then restart the host");
 	if (store_damaged_cnt(s->store))
-		log_err("sec.store.damaged", "records=%u text=\"these volumes cannot be attached any more\"",
+		log_err("sec.store.damaged",
+			"records=%u text=\"these volumes cannot be attached any more\"",
 			store_damaged_cnt(s->store));
 	log_info("sec.store.open", "new=%d volumes=%u", fresh, store_volume_cnt(s->store));
 	return 0;
@@ -110,10 +118,12 @@ static int log_start(struct service *s, int dir)
 	fd = dir_open_or_create(dir, RELEASE_LOG_FILE);
 	r = fd < 0 ? fd : release_log_open(&s->log, fd, s->tree.log, &mark);
 	if (r < 0)
-		return refuse_start(s, r, "releases.log unusable", "releases.log cannot be opened or written",
+		return refuse_start(s, r, "releases.log unusable",
+				    "releases.log cannot be opened or written",
 				    "make room on the state disk, then restart the host");
 	if (s->log.damaged_now)
-		log_err("sec.log.damaged", "seq=%llu text=\"releases.log was changed or cut by somebody else\"",
+		log_err("sec.log.damaged",
+			"seq=%llu text=\"releases.log was changed or cut by somebody else\"",
 			(unsigned long long)s->log.cnt);
 	log_mark(s);
 	return 0;
@@ -125,7 +135,8 @@ int service_start(struct service *s, int dir, const struct key *root)
 
 	r = tree_init(&s->tree, root);
 	if (r < 0)
-		return refuse_start(s, r, "key derivation failed", "keys cannot be derived", "restart the host");
+		return refuse_start(s, r, "key derivation failed", "keys cannot be derived",
+				    "restart the host");
 	r = store_start(s, dir);
 	if (r == 0)
 		r = log_start(s, dir);
@@ -147,7 +158,8 @@ static int on_config(struct service *s, int sock, struct ctl_msg *m)
 	int r;
 
 	if (s->configured)
-		return ctl_ack(sock, m->seq, -EALREADY, "the security process is configured already");
+		return ctl_ack(sock, m->seq, -EALREADY,
+			       "the security process is configured already");
 	s->configured = true;
 	s->lab = c->lab;
 	memcpy(s->tpm_kind, c->tpm_kind, sizeof(s->tpm_kind));
@@ -183,12 +195,16 @@ static int on_destroy(struct service *s, int sock, const struct ctl_msg *m)
 	r = store_remove(s->store, volume);
 	if (r == -ENOENT) {
 		log_info("sec.volume.destroy", "vol=%s text=\"had no key\"", volume);
-		return ctl_ack(sock, m->seq, 0, NULL); /* gone is gone: the asker may repeat itself */
+		return ctl_ack(sock, m->seq, 0,
+			       NULL); /* gone is gone: the asker may repeat itself */
 	}
 	if (r < 0) {
 		log_err("sec.volume.destroy_failed", "vol=%s err=%d", volume, r);
-		return ctl_ack(sock, m->seq, r, "the key of %s could not be overwritten (%s): check the state disk and "
-			       "delete the volume again", volume, strerrordesc_np(-r));
+		return ctl_ack(
+			sock, m->seq, r,
+			"the key of %s could not be overwritten (%s): check the state disk and "
+			"delete the volume again",
+			volume, strerrordesc_np(-r));
 	}
 	log_info("sec.volume.destroy", "vol=%s", volume);
 	/* The key is gone already: a log that cannot be written changes nothing about that. */
@@ -206,7 +222,8 @@ static int on_status(struct service *s, int sock, const struct ctl_msg *m)
 	memcpy(st.tpm_kind, s->tpm_kind, sizeof(st.tpm_kind));
 	st.lab = s->lab;
 	if (s->has_root)
-		(void)snprintf(st.root_key, sizeof(st.root_key), "%s", s->lab ? "sealed (lab)" : "sealed");
+		(void)snprintf(st.root_key, sizeof(st.root_key), "%s",
+			       s->lab ? "sealed (lab)" : "sealed");
 	else
 		(void)snprintf(st.root_key, sizeof(st.root_key), "absent: %s", s->refusal.why);
 	st.volume_cnt = s->has_root ? store_volume_cnt(s->store) : 0;

@@ -22,7 +22,8 @@
 #include "security/tree.h"
 
 enum {
-	CHANNELS_MAX = 4096,
+	CHANNELS_MAX =
+		960, /* one an instance and one a format job; the launcher grants 1024 descriptors */
 	CHANNEL_GRANTS_MAX = 32,   /* volumes of one instance: its hot-plug slots and some */
 	CHANNEL_REFUSED_MAX = 8,   /* refusals before it is closed */
 	CHANNEL_RELEASES_MAX = 8,  /* times the key of one volume goes over one channel */

@@ -70,8 +70,8 @@ static int control(enum ctl_type type, const void *body, const int *fds, unsigne
 	return answer.type == CTL_ACK ? answer.u.ack.err : 0;
 }
 
-static int grant_to(enum ctl_key_purpose purpose, const char *account, const char *volume, const char *instance,
-		    int fd)
+static int grant_to(enum ctl_key_purpose purpose, const char *account, const char *volume,
+		    const char *instance, int fd)
 {
 	struct ctl_sec_channel g = { .purpose = (uint16_t)purpose };
 
@@ -434,7 +434,8 @@ static void service__logs_each_release_and_no_secret(void **state)
 	close(fd);
 	assert_true(n > 0);
 	log[n] = 0;
-	assert_non_null(strstr(log, "op=create volume=vol-0123456789abcdef0 account=111122223333 instance=- "));
+	assert_non_null(strstr(
+		log, "op=create volume=vol-0123456789abcdef0 account=111122223333 instance=- "));
 	assert_non_null(strstr(log, "op=release volume=vol-0123456789abcdef0 account=111122223333 "
 				    "instance=i-0123456789abcdef0 "));
 	for (i = 0; i + 16 <= (size_t)n; i++)
@@ -490,22 +491,33 @@ static void service_start__refuses_a_store_of_another_root(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(channel__gives_the_key_to_its_volume, setup, teardown),
+		cmocka_unit_test_setup_teardown(channel__gives_the_key_to_its_volume, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(channel__is_good_for_one_purpose, setup, teardown),
 		cmocka_unit_test_setup_teardown(channel__is_good_for_its_volumes, setup, teardown),
 		cmocka_unit_test_setup_teardown(channel__refuses_a_changed_header, setup, teardown),
-		cmocka_unit_test_setup_teardown(channel__makes_keys_for_our_kind_of_volume_only, setup, teardown),
-		cmocka_unit_test_setup_teardown(channel__is_closed_after_too_many_refusals_and_alone, setup, teardown),
-		cmocka_unit_test_setup_teardown(channel__is_closed_when_it_speaks_something_else, setup, teardown),
-		cmocka_unit_test_setup_teardown(channel__gives_one_key_only_so_often, setup, teardown),
-		cmocka_unit_test_setup_teardown(grant__is_for_one_instance_at_a_time, setup, teardown),
-		cmocka_unit_test_setup_teardown(grant__refuses_what_makes_no_sense, setup, teardown),
-		cmocka_unit_test_setup_teardown(grant__of_another_account_gives_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(channel__makes_keys_for_our_kind_of_volume_only,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			channel__is_closed_after_too_many_refusals_and_alone, setup, teardown),
+		cmocka_unit_test_setup_teardown(channel__is_closed_when_it_speaks_something_else,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(channel__gives_one_key_only_so_often, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(grant__is_for_one_instance_at_a_time, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(grant__refuses_what_makes_no_sense, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(grant__of_another_account_gives_nothing, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(destroy__takes_living_grants_too, setup, teardown),
-		cmocka_unit_test_setup_teardown(service__logs_each_release_and_no_secret, setup, teardown),
-		cmocka_unit_test_setup_teardown(service__releases_nothing_it_cannot_log, setup, teardown),
+		cmocka_unit_test_setup_teardown(service__logs_each_release_and_no_secret, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(service__releases_nothing_it_cannot_log, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(service__tells_its_state, setup, teardown),
-		cmocka_unit_test_setup_teardown(service_start__refuses_a_store_of_another_root, setup, teardown),
+		cmocka_unit_test_setup_teardown(service_start__refuses_a_store_of_another_root,
+						setup, teardown),
 	};
 
 	log_init("security-service-test");

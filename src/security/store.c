@@ -15,8 +15,8 @@
 enum {
 	HEADER_COPIES = 2,
 	HEADER_STEP = STORE_HEADER_AREA_BYTES / HEADER_COPIES,
-	SLOTS_GROW = 256,  /* table entries allocated at a time */
-	READ_SLOTS = 8,    /* slots read at a time: a page */
+	SLOTS_GROW = 256, /* table entries allocated at a time */
+	READ_SLOTS = 8,   /* slots read at a time: a page */
 	MAC_KEY_BYTES = 32,
 };
 
@@ -134,7 +134,8 @@ static int slots_grow(struct store *s, uint32_t slot)
 	return 0;
 }
 
-static void slot_set(struct store *s, uint32_t slot, enum slot_state state, const struct store_record *rec)
+static void slot_set(struct store *s, uint32_t slot, enum slot_state state,
+		     const struct store_record *rec)
 {
 	struct slot *p = &s->slots[slot];
 
@@ -148,7 +149,8 @@ static void slot_set(struct store *s, uint32_t slot, enum slot_state state, cons
 	s->damaged_cnt += state == SLOT_DAMAGED;
 }
 
-static int slot_find(const struct store *s, const char *volume, enum slot_state state, uint32_t *ret)
+static int slot_find(const struct store *s, const char *volume, enum slot_state state,
+		     uint32_t *ret)
 {
 	uint32_t i;
 
@@ -484,7 +486,8 @@ int store_remove(struct store *s, const char *volume)
 			return r;
 	}
 	/* Damaged twins too. */
-	while (slot_find(s, volume, SLOT_USED, &slot) || slot_find(s, volume, SLOT_DAMAGED, &slot)) {
+	while (slot_find(s, volume, SLOT_USED, &slot) ||
+	       slot_find(s, volume, SLOT_DAMAGED, &slot)) {
 		found = 1;
 		r = op_begin(s, STORE_OP_REMOVE, slot);
 		if (r == 0)

@@ -24,7 +24,7 @@ enum {
 	STORE_VERSION = 1,
 	STORE_SLOTS_MAX = 65536,
 	STORE_RECORD_BYTES = 512,
-	STORE_HEADER_BYTES = 512,      /* of one copy */
+	STORE_HEADER_BYTES = 512,       /* of one copy */
 	STORE_HEADER_AREA_BYTES = 8192, /* copies at 0 and 4096; slots begin here */
 	STORE_SECRET_BYTES = 32,
 	STORE_LOG_HEAD_BYTES = 32,

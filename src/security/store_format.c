@@ -22,7 +22,8 @@ enum {
 
 static const uint8_t magic[MAGIC_BYTES] = { 'N', 'I', 'T', 'E', 'R', 'V', 'S', '\n' };
 
-int store_header_encode(const struct store_header *h, const struct key *mac_key, uint8_t ret[STORE_HEADER_BYTES])
+int store_header_encode(const struct store_header *h, const struct key *mac_key,
+			uint8_t ret[STORE_HEADER_BYTES])
 {
 	struct wr out = wr_init(ret, STORE_HEADER_BYTES);
 	uint8_t mac[HASH_SHA256_BYTES];
@@ -45,7 +46,8 @@ int store_header_encode(const struct store_header *h, const struct key *mac_key,
 	return out.bad ? -EIO : 0;
 }
 
-int store_header_decode(const uint8_t b[STORE_HEADER_BYTES], const struct key *mac_key, struct store_header *ret)
+int store_header_decode(const uint8_t b[STORE_HEADER_BYTES], const struct key *mac_key,
+			struct store_header *ret)
 {
 	struct rd in = rd_init(b, STORE_HEADER_BYTES);
 	uint8_t m[MAGIC_BYTES], mac[HASH_SHA256_BYTES];
@@ -82,13 +84,14 @@ static int record_key(const struct key *store_key, const uint8_t salt[SALT_BYTES
 {
 	static const char info[] = "niter/store-record/v1";
 
-	return kdf_hkdf_sha384(store_key, salt, SALT_BYTES, info, sizeof(info) - 1, GCM_KEY_BYTES, ret);
+	return kdf_hkdf_sha384(store_key, salt, SALT_BYTES, info, sizeof(info) - 1, GCM_KEY_BYTES,
+			       ret);
 }
 
 enum { AAD_BYTES = RECORD_HEAD_BYTES + STORE_ID_BYTES + 4 };
 
-static void record_aad(const uint8_t head[RECORD_HEAD_BYTES], const uint8_t id[STORE_ID_BYTES], uint32_t slot,
-		       uint8_t ret[AAD_BYTES])
+static void record_aad(const uint8_t head[RECORD_HEAD_BYTES], const uint8_t id[STORE_ID_BYTES],
+		       uint32_t slot, uint8_t ret[AAD_BYTES])
 {
 	struct wr out = wr_init(ret, AAD_BYTES);
 
@@ -105,8 +108,9 @@ static void id_write(struct wr *out, const char id[TREE_ID_MAX])
 	wr_zero(out, TREE_ID_MAX - len);
 }
 
-int store_record_encode(const struct store_record *rec, const struct key *secret, const struct key *store_key,
-			const uint8_t id[STORE_ID_BYTES], uint32_t slot, uint8_t ret[STORE_RECORD_BYTES])
+int store_record_encode(const struct store_record *rec, const struct key *secret,
+			const struct key *store_key, const uint8_t id[STORE_ID_BYTES],
+			uint32_t slot, uint8_t ret[STORE_RECORD_BYTES])
 {
 	struct wr out = wr_init(ret, STORE_RECORD_BYTES);
 	uint8_t salt[SALT_BYTES], sealed[STORE_SECRET_BYTES], tag[GCM_TAG_BYTES], aad[AAD_BYTES];
@@ -175,7 +179,8 @@ int store_record_decode(const uint8_t b[STORE_RECORD_BYTES], const struct key *s
 	rd_bytes(&in, salt, sizeof(salt));
 	rd_bytes(&in, sealed, sizeof(sealed));
 	rd_bytes(&in, tag, sizeof(tag));
-	if (m != RECORD_MAGIC || version != STORE_VERSION || flags || !ret->volume[0] || !ret->account[0] ||
+	if (m != RECORD_MAGIC || version != STORE_VERSION || flags || !ret->volume[0] ||
+	    !ret->account[0] ||
 	    !bytes_zero(b + RECORD_USED_BYTES, STORE_RECORD_BYTES - RECORD_USED_BYTES))
 		return -EBADMSG;
 	r = record_key(store_key, salt, &k);

@@ -15,7 +15,11 @@
  * store that opens goes on working.
  */
 
-enum { VOLUMES = 4, FILE_BYTES = STORE_HEADER_AREA_BYTES + VOLUMES * STORE_RECORD_BYTES, CHANGES_MAX = 64 };
+enum {
+	VOLUMES = 4,
+	FILE_BYTES = STORE_HEADER_AREA_BYTES + VOLUMES * STORE_RECORD_BYTES,
+	CHANGES_MAX = 64
+};
 
 static const char *const names[VOLUMES] = { "vol-a", "vol-b", "vol-c", "vol-d" };
 static const char account[] = "111122223333";
@@ -70,8 +74,8 @@ static size_t change(uint8_t b[FILE_BYTES], size_t len, struct rd *in)
 		memset(b + at, 0, run < FILE_BYTES - at ? run : FILE_BYTES - at);
 		return len;
 	case 2: /* a record copied over another */
-		memmove(rec + with / 16 % VOLUMES * STORE_RECORD_BYTES, rec + with % VOLUMES * STORE_RECORD_BYTES,
-			STORE_RECORD_BYTES);
+		memmove(rec + with / 16 % VOLUMES * STORE_RECORD_BYTES,
+			rec + with % VOLUMES * STORE_RECORD_BYTES, STORE_RECORD_BYTES);
 		return len;
 	case 3: /* one copy of the header over the other */
 		memmove(b + (with & 1) * 4096, b + !(with & 1) * 4096, STORE_HEADER_BYTES);

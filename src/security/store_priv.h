@@ -31,8 +31,8 @@ MUST_USE int store_header_decode(const uint8_t b[STORE_HEADER_BYTES], const stru
  * if they look like ids, -EIO.
  */
 MUST_USE int store_record_decode(const uint8_t b[STORE_RECORD_BYTES], const struct key *store_key,
-				 const uint8_t id[STORE_ID_BYTES], uint32_t slot, struct store_record *ret,
-				 struct key **ret_secret);
+				 const uint8_t id[STORE_ID_BYTES], uint32_t slot,
+				 struct store_record *ret, struct key **ret_secret);
 MUST_USE int store_record_encode(const struct store_record *rec, const struct key *secret,
-				 const struct key *store_key, const uint8_t id[STORE_ID_BYTES], uint32_t slot,
-				 uint8_t ret[STORE_RECORD_BYTES]);
+				 const struct key *store_key, const uint8_t id[STORE_ID_BYTES],
+				 uint32_t slot, uint8_t ret[STORE_RECORD_BYTES]);

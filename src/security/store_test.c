@@ -39,9 +39,11 @@ int __wrap_fd_pwrite_full(int fd, const void *buf, size_t len, uint64_t off)
 }
 
 static struct key *root;
+static const char *golden_path;
 static int disk = -1; /* memfd: what is on disk */
 
-static const char vol_a[] = "vol-a", vol_b[] = "vol-b", vol_c[] = "vol-c", account[] = "111122223333";
+static const char vol_a[] = "vol-a", vol_b[] = "vol-b", vol_c[] = "vol-c",
+		  account[] = "111122223333";
 
 static void disk_write(const void *b, size_t len)
 {
@@ -292,7 +294,8 @@ static void store__tells_damage_from_a_torn_write(void **state)
 	len = disk_read(before, sizeof(before));
 	for (at = 0; at < STORE_RECORD_BYTES; at++) {
 		memcpy(b, before, len);
-		b[STORE_HEADER_AREA_BYTES + at] ^= 0x20; /* vol-a: not the one of the last operation */
+		b[STORE_HEADER_AREA_BYTES + at] ^=
+			0x20; /* vol-a: not the one of the last operation */
 		disk_write(b, len);
 		s = store_up();
 		assert_int_equal(store_damaged_cnt(s), 1);
@@ -319,7 +322,9 @@ static void store__refuses_a_record_moved_or_brought_back(void **state)
 	add(s, vol_b);
 	assert_int_equal(fd_pread_full(disk, rec, sizeof(rec), STORE_HEADER_AREA_BYTES), 0);
 	/* vol-a's record in a third slot */
-	assert_int_equal(fd_pwrite_full(disk, rec, sizeof(rec), STORE_HEADER_AREA_BYTES + 2 * STORE_RECORD_BYTES), 0);
+	assert_int_equal(fd_pwrite_full(disk, rec, sizeof(rec),
+					STORE_HEADER_AREA_BYTES + 2 * STORE_RECORD_BYTES),
+			 0);
 	store_freep(&s);
 	s = store_up();
 	assert_int_equal(store_volume_cnt(s), 2);
@@ -383,23 +388,73 @@ static void store_log_mark__is_kept_by_the_next_change(void **state)
 	assert_memory_equal(&got, &m, sizeof(m));
 }
 
-int main(void)
+/* The format is frozen: a file made outside Niter from docs/wire/security-store.md. */
+static void store_open__reads_the_golden_file(void **state)
+{
+	static const uint8_t want[2] = { 0x80, 0xa0 }; /* first bytes of the secrets, counting up */
+	static const char *const accounts[2] = { "111122223333", "444455556666" };
+	static uint8_t b[STORE_HEADER_AREA_BYTES + 2 * STORE_RECORD_BYTES];
+	CLEANUP(store_freep) struct store *s = NULL;
+	struct store_log_mark m;
+	uint8_t bytes[32];
+	char id[TREE_ID_MAX];
+	size_t i, j;
+	int fd;
+
+	(void)state;
+	fd = open(golden_path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(fd_read_full(fd, b, sizeof(b)), 0);
+	close(fd);
+	disk_write(b, sizeof(b));
+	for (i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)i;
+	key_freep(&root);
+	assert_int_equal(key_new_from(bytes, sizeof(bytes), &root), 0);
+	s = store_up();
+	assert_int_equal(store_volume_cnt(s), 2);
+	assert_int_equal(store_damaged_cnt(s), 0);
+	store_log_mark_read(s, &m);
+	assert_int_equal(m.cnt, 5);
+	for (i = 0; i < 2; i++) {
+		CLEANUP(key_freep) struct key *k = NULL;
+
+		(void)snprintf(id, sizeof(id), "vol-0123456789abcdef%zu", i);
+		assert_int_equal(store_read(s, id, accounts[i], &k), 0);
+		for (j = 0; j < STORE_SECRET_BYTES; j++)
+			assert_int_equal(key_bytes(k)[j], want[i] + j);
+	}
+}
+
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(store_add__survives_a_restart, setup, teardown),
-		cmocka_unit_test_setup_teardown(store_remove__leaves_nothing_of_the_record, setup, teardown),
-		cmocka_unit_test_setup_teardown(store_open__refuses_another_root_key, setup, teardown),
-		cmocka_unit_test_setup_teardown(store_open__refuses_a_newer_version, setup, teardown),
-		cmocka_unit_test_setup_teardown(store_add__torn_at_any_byte_leaves_all_or_nothing, setup, teardown),
-		cmocka_unit_test_setup_teardown(store_remove__torn_at_any_byte_never_brings_it_back, setup, teardown),
-		cmocka_unit_test_setup_teardown(store__goes_on_after_a_failed_write, setup, teardown),
-		cmocka_unit_test_setup_teardown(store__tells_damage_from_a_torn_write, setup, teardown),
-		cmocka_unit_test_setup_teardown(store__refuses_a_record_moved_or_brought_back, setup, teardown),
-		cmocka_unit_test_setup_teardown(store__holds_thousands_and_reuses_slots, setup, teardown),
-		cmocka_unit_test_setup_teardown(store_log_mark__is_kept_by_the_next_change, setup, teardown),
+		cmocka_unit_test_setup_teardown(store_remove__leaves_nothing_of_the_record, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(store_open__refuses_another_root_key, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(store_open__refuses_a_newer_version, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(store_add__torn_at_any_byte_leaves_all_or_nothing,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(store_remove__torn_at_any_byte_never_brings_it_back,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(store__goes_on_after_a_failed_write, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(store__tells_damage_from_a_torn_write, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(store__refuses_a_record_moved_or_brought_back,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(store__holds_thousands_and_reuses_slots, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(store_log_mark__is_kept_by_the_next_change, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(store_open__reads_the_golden_file, setup, teardown),
 	};
 
-	if (crypto_init() < 0)
+	if (argc != 2 || crypto_init() < 0)
 		return 1;
+	golden_path = argv[1];
 	return cmocka_run_group_tests_name("security/store", tests, NULL, NULL);
 }

@@ -21,7 +21,12 @@
 #include "base/bytes.h"
 #include "base/fd.h"
 
-enum { TPM_CC_CLEAR = 0x126, TPM_CC_PCR_EXTEND = 0x182, TPM_RH_LOCKOUT = 0x4000000a, TPM_RS_PW = 0x40000009 };
+enum {
+	TPM_CC_CLEAR = 0x126,
+	TPM_CC_PCR_EXTEND = 0x182,
+	TPM_RH_LOCKOUT = 0x4000000a,
+	TPM_RS_PW = 0x40000009
+};
 
 int swtpm_found(void)
 {
@@ -41,8 +46,8 @@ void swtpm_boot(struct swtpm *t, const char *state)
 	if (t->pid == 0) {
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		(void)fcntl(pair[1], F_SETFD, 0);
-		execl("/usr/bin/swtpm", "swtpm", "socket", "--tpm2", "--tpmstate", state_arg, "--fd", fd_arg,
-		      "--flags", "not-need-init,startup-clear", (char *)NULL);
+		execl("/usr/bin/swtpm", "swtpm", "socket", "--tpm2", "--tpmstate", state_arg,
+		      "--fd", fd_arg, "--flags", "not-need-init,startup-clear", (char *)NULL);
 		_exit(127);
 	}
 	close(pair[1]);

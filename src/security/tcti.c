@@ -99,7 +99,8 @@ static TSS2_RC tcti_receive(TSS2_TCTI_CONTEXT *c, size_t *len, uint8_t *resp, in
 	if (!t->waiting)
 		return TSS2_TCTI_RC_BAD_SEQUENCE;
 	if (!t->len) {
-		rc = response_read(t, timeout == TSS2_TCTI_TIMEOUT_BLOCK ? TCTI_TIMEOUT_MS : timeout);
+		rc = response_read(t,
+				   timeout == TSS2_TCTI_TIMEOUT_BLOCK ? TCTI_TIMEOUT_MS : timeout);
 		if (rc == TSS2_TCTI_RC_TRY_AGAIN && timeout == TSS2_TCTI_TIMEOUT_BLOCK)
 			rc = TSS2_TCTI_RC_IO_ERROR; /* it hangs */
 		if (rc != TSS2_RC_SUCCESS)

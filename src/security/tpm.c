@@ -70,7 +70,8 @@ static int rc_errno(TSS2_RC rc)
 	if (layer != TSS2_TPM_RC_LAYER && layer != TSS2_RESMGR_TPM_RC_LAYER)
 		return -EIO; /* the library's own */
 	if (base & TPM2_RC_FMT1)
-		base &= TPM2_RC_FMT1 | 0x3f; /* without the number of the handle, session or parameter */
+		base &= TPM2_RC_FMT1 |
+			0x3f; /* without the number of the handle, session or parameter */
 	switch (base) {
 	case TPM2_RC_POLICY_FAIL:
 	case TPM2_RC_PCR_CHANGED:
@@ -109,7 +110,8 @@ ESYS_TR tpm_session(struct tpm *t, unsigned attr)
 void tpm_flush(struct tpm *t, ESYS_TR handle)
 {
 	if (handle != ESYS_TR_NONE)
-		(void)Esys_FlushContext(t->esys, handle); /* the kernel's resource manager does it too */
+		(void)Esys_FlushContext(t->esys,
+					handle); /* the kernel's resource manager does it too */
 }
 
 /* The storage root key and its name, which binds its public part. */
@@ -127,8 +129,8 @@ static int srk_make(struct tpm *t)
 
 	r = tpm_rc(t, "storage root key",
 		   Esys_CreatePrimary(t->esys, ESYS_TR_RH_OWNER, ESYS_TR_PASSWORD, ESYS_TR_NONE,
-				      ESYS_TR_NONE, &sensitive, &srk_template, &outside, &no_pcrs, &t->srk,
-				      &pub, &data, &hash, &ticket));
+				      ESYS_TR_NONE, &sensitive, &srk_template, &outside, &no_pcrs,
+				      &t->srk, &pub, &data, &hash, &ticket));
 	if (r < 0)
 		return r;
 	/* Not any key, but one of our kind: else a salt could go to a key somebody has the other half of. */
@@ -157,9 +159,9 @@ static int tpm_start(struct tpm *t)
 	if (r < 0)
 		return r;
 	return tpm_rc(t, "session",
-		      Esys_StartAuthSession(t->esys, t->srk, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
-					    ESYS_TR_NONE, NULL, TPM2_SE_HMAC, &tpm_session_cipher,
-					    TPM2_ALG_SHA256, &t->session));
+		      Esys_StartAuthSession(t->esys, t->srk, ESYS_TR_NONE, ESYS_TR_NONE,
+					    ESYS_TR_NONE, ESYS_TR_NONE, NULL, TPM2_SE_HMAC,
+					    &tpm_session_cipher, TPM2_ALG_SHA256, &t->session));
 }
 
 int tpm_open(int fd, struct tpm **ret, char ret_text[TPM_TEXT_MAX])
@@ -237,12 +239,13 @@ int tpm_pcrs_read(struct tpm *t, tpm_pcrs ret)
 	int r;
 
 	r = tpm_rc(t, "reading PCRs",
-		   Esys_PCR_Read(t->esys, tpm_session(t, TPM_SESSION_AUDIT), ESYS_TR_NONE, ESYS_TR_NONE,
-				 &tpm_pcr_selection, NULL, &sel, &val));
+		   Esys_PCR_Read(t->esys, tpm_session(t, TPM_SESSION_AUDIT), ESYS_TR_NONE,
+				 ESYS_TR_NONE, &tpm_pcr_selection, NULL, &sel, &val));
 	if (r < 0)
 		return r;
 	if (val->count != SEALED_PCR_CNT || sel->count != 1 ||
-	    memcmp(sel->pcrSelections[0].pcrSelect, tpm_pcr_selection.pcrSelections[0].pcrSelect, 3) != 0)
+	    memcmp(sel->pcrSelections[0].pcrSelect, tpm_pcr_selection.pcrSelections[0].pcrSelect,
+		   3) != 0)
 		return -ENOENT;
 	for (i = 0; i < SEALED_PCR_CNT; i++)
 		if (val->digests[i].size != SEALED_PCR_BYTES)
@@ -267,7 +270,8 @@ int tpm_pcr_close(struct tpm *t)
 		return r;
 	return tpm_rc(t, "extending PCR 11",
 		      Esys_PCR_Extend(t->esys, ESYS_TR_PCR0 + PCR_CLOSED_IDX,
-				      tpm_session(t, TPM_SESSION_PLAIN), ESYS_TR_NONE, ESYS_TR_NONE, &v));
+				      tpm_session(t, TPM_SESSION_PLAIN), ESYS_TR_NONE, ESYS_TR_NONE,
+				      &v));
 }
 
 int tpm_pcr_closed_value(const uint8_t before[SEALED_PCR_BYTES], uint8_t ret[SEALED_PCR_BYTES])

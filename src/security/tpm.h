@@ -49,7 +49,8 @@ MUST_USE int tpm_pcrs_read(struct tpm *t, tpm_pcrs ret);
  * @label: goes into the creation data: what the secret is for
  * @ret:   everything but ->lab
  */
-MUST_USE int tpm_seal(struct tpm *t, const struct key *secret, tpm_pcrs pcr, const char *label, struct sealed *ret);
+MUST_USE int tpm_seal(struct tpm *t, const struct key *secret, tpm_pcrs pcr, const char *label,
+		      struct sealed *ret);
 
 /**
  * tpm_unseal() - the opposite, and a proof that the object was made by this TPM while its PCRs had the values
@@ -61,4 +62,5 @@ MUST_USE int tpm_unseal(struct tpm *t, const struct sealed *s, const char *label
 /* tpm_pcr_close(): extends PCR 11, so that nothing unseals in this boot again. */
 MUST_USE int tpm_pcr_close(struct tpm *t);
 /* tpm_pcr_closed_value(): what PCR 11 holds after tpm_pcr_close() when it was @before. Return: 0, -EIO. */
-MUST_USE int tpm_pcr_closed_value(const uint8_t before[SEALED_PCR_BYTES], uint8_t ret[SEALED_PCR_BYTES]);
+MUST_USE int tpm_pcr_closed_value(const uint8_t before[SEALED_PCR_BYTES],
+				  uint8_t ret[SEALED_PCR_BYTES]);

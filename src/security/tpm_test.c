@@ -180,7 +180,8 @@ static bool tap_saw(const uint8_t *b, size_t len)
 }
 
 /* Open and unseal through the tap. Return: tpm_unseal()'s; ended by the caller closing nothing. */
-static int unseal_tapped(const struct sealed *s, const struct key *want, int flip_msg, int flip_byte)
+static int unseal_tapped(const struct sealed *s, const struct key *want, int flip_msg,
+			 int flip_byte)
 {
 	CLEANUP(tpm_freep) struct tpm *through = NULL;
 	CLEANUP(key_freep) struct key *k = NULL;
@@ -291,13 +292,18 @@ static void tpm_open__says_what_is_wrong_with_a_dead_chip(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(tpm_unseal__opens_until_pcr_11_is_closed, setup, teardown),
-		cmocka_unit_test_setup_teardown(tpm_unseal__refuses_another_label, setup, teardown),
-		cmocka_unit_test_setup_teardown(tpm_unseal__refuses_a_key_that_was_sealed_in_another_state, setup,
+		cmocka_unit_test_setup_teardown(tpm_unseal__opens_until_pcr_11_is_closed, setup,
 						teardown),
-		cmocka_unit_test_setup_teardown(tpm_unseal__shows_no_secret_on_the_bus, setup, teardown),
-		cmocka_unit_test_setup_teardown(tpm_unseal__is_not_misled_on_the_bus, setup, teardown),
-		cmocka_unit_test_setup_teardown(tpm_open__is_the_same_key_until_the_owner_changes, setup, teardown),
+		cmocka_unit_test_setup_teardown(tpm_unseal__refuses_another_label, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			tpm_unseal__refuses_a_key_that_was_sealed_in_another_state, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(tpm_unseal__shows_no_secret_on_the_bus, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(tpm_unseal__is_not_misled_on_the_bus, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(tpm_open__is_the_same_key_until_the_owner_changes,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(tpm_random__differs, setup, teardown),
 		cmocka_unit_test(tpm_open__says_what_is_wrong_with_a_dead_chip),
 	};

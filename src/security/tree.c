@@ -7,7 +7,8 @@
 #include "base/bytes.h"
 #include "crypto/kdf.h"
 
-static int tree_derive(const struct key *from, const char *name, const char *context, struct key **ret)
+static int tree_derive(const struct key *from, const char *name, const char *context,
+		       struct key **ret)
 {
 	uint8_t b[64];
 	struct wr info = wr_init(b, sizeof(b));

@@ -25,7 +25,9 @@ enum {
 	AAD_MAX = 224,
 };
 
-_Static_assert(HEAD_BYTES + SALT_BYTES + COMMIT_BYTES + WRAP_KEY_BYTES + GCM_TAG_BYTES == WRAP_BYTES, "");
+_Static_assert(HEAD_BYTES + SALT_BYTES + COMMIT_BYTES + WRAP_KEY_BYTES + GCM_TAG_BYTES ==
+		       WRAP_BYTES,
+	       "");
 
 static const uint8_t magic[MAGIC_BYTES] = { 'N', 'W', 'K', '\n' };
 
@@ -66,8 +68,9 @@ static int key_id(const struct key *account_key, uint8_t ret[ID_BYTES])
 	return r;
 }
 
-static int wrapping_key(const struct key *account_key, const struct key *secret, const struct wrap_use *use,
-			const uint8_t salt[SALT_BYTES], struct key **ret)
+static int wrapping_key(const struct key *account_key, const struct key *secret,
+			const struct wrap_use *use, const uint8_t salt[SALT_BYTES],
+			struct key **ret)
 {
 	CLEANUP(key_freep) struct key *ikm = NULL;
 	uint8_t b[INFO_MAX];
@@ -139,7 +142,8 @@ int wrap_data_key_new(struct key **ret)
 
 static int salt_draw(uint8_t ret[SALT_BYTES])
 {
-	return getrandom(ret, SALT_BYTES, 0) == SALT_BYTES ? 0 : -EIO; /* never short up to 256 bytes */
+	return getrandom(ret, SALT_BYTES, 0) == SALT_BYTES ? 0
+							   : -EIO; /* never short up to 256 bytes */
 }
 
 static int head_write(const struct key *account_key, uint8_t ret[HEAD_BYTES])
@@ -190,7 +194,8 @@ int wrap_seal(const struct key *account_key, const struct key *secret, const str
 	aad_len = aad_write(use, b.head, aad);
 	if (aad_len < 0)
 		return aad_len;
-	r = gcm_seal_once(wk, aad, (size_t)aad_len, key_bytes(data_key), WRAP_KEY_BYTES, b.sealed, b.tag);
+	r = gcm_seal_once(wk, aad, (size_t)aad_len, key_bytes(data_key), WRAP_KEY_BYTES, b.sealed,
+			  b.tag);
 	if (r < 0)
 		return r;
 	wr_bytes(&out, b.head, sizeof(b.head));
@@ -250,7 +255,8 @@ int wrap_open(const struct key *account_key, const struct key *secret, const str
 	r = key_new_zero(WRAP_KEY_BYTES, &k);
 	if (r < 0)
 		return r;
-	r = gcm_open_once(wk, aad, (size_t)aad_len, b.sealed, sizeof(b.sealed), b.tag, key_bytes_mut(k));
+	r = gcm_open_once(wk, aad, (size_t)aad_len, b.sealed, sizeof(b.sealed), b.tag,
+			  key_bytes_mut(k));
 	if (r < 0)
 		return r;
 	if (halves_equal(k))

@@ -27,7 +27,7 @@ struct wrap_use {
 	const char *account, *volume; /* tree_id_ok() */
 	const char *cipher;           /* at most WRAP_CIPHER_MAX - 1 */
 	uint32_t sector_bytes;
-	uint64_t payload_off, size;   /* bytes */
+	uint64_t payload_off, size; /* bytes */
 };
 
 /* wrap_data_key_new(): two independent draws; halves that are equal are refused. Return: 0, -EIO, -ENOMEM. */
@@ -38,8 +38,9 @@ MUST_USE int wrap_data_key_new(struct key **ret);
  * @account_key: 32 bytes; @secret: the volume's, WRAP_SECRET_BYTES
  * Return: 0, -EINVAL (length of a key, equal halves, an id), -ENOMEM, -EIO.
  */
-MUST_USE int wrap_seal(const struct key *account_key, const struct key *secret, const struct wrap_use *use,
-		       const struct key *data_key, uint8_t ret[WRAP_BYTES]);
+MUST_USE int wrap_seal(const struct key *account_key, const struct key *secret,
+		       const struct wrap_use *use, const struct key *data_key,
+		       uint8_t ret[WRAP_BYTES]);
 
 /**
  * wrap_open() - the opposite
@@ -47,5 +48,5 @@ MUST_USE int wrap_seal(const struct key *account_key, const struct key *secret, 
  * Return: 0 and *ret (owned), -EPROTO not such a blob, -ENOTSUP newer version, -EKEYREJECTED wrapped under another
  * key (the commitment differs), -EBADMSG something bound was changed, -EINVAL, -ENOMEM, -EIO.
  */
-MUST_USE int wrap_open(const struct key *account_key, const struct key *secret, const struct wrap_use *use,
-		       const void *blob, size_t len, struct key **ret);
+MUST_USE int wrap_open(const struct key *account_key, const struct key *secret,
+		       const struct wrap_use *use, const void *blob, size_t len, struct key **ret);

@@ -115,7 +115,9 @@ static void wrap_open__refuses_every_changed_byte(void **state)
 		else if (i < 24)
 			assert_int_equal(r, -EBADMSG); /* key id */
 		else if (i < 88)
-			assert_int_equal(r, -EKEYREJECTED); /* salt, commitment: before anything is decrypted */
+			assert_int_equal(
+				r,
+				-EKEYREJECTED); /* salt, commitment: before anything is decrypted */
 		else
 			assert_int_equal(r, -EBADMSG);
 	}
@@ -140,9 +142,12 @@ static void wrap_open__needs_both_the_account_and_the_secret(void **state)
 
 	(void)state;
 	assert_int_equal(key_new_random(32, &other), 0);
-	assert_int_equal(wrap_open(other, f.secret, &use_good, f.blob, WRAP_BYTES, &k), -EKEYREJECTED);
-	assert_int_equal(wrap_open(f.account, other, &use_good, f.blob, WRAP_BYTES, &k), -EKEYREJECTED);
-	assert_int_equal(wrap_open(f.secret, f.account, &use_good, f.blob, WRAP_BYTES, &k), -EKEYREJECTED);
+	assert_int_equal(wrap_open(other, f.secret, &use_good, f.blob, WRAP_BYTES, &k),
+			 -EKEYREJECTED);
+	assert_int_equal(wrap_open(f.account, other, &use_good, f.blob, WRAP_BYTES, &k),
+			 -EKEYREJECTED);
+	assert_int_equal(wrap_open(f.secret, f.account, &use_good, f.blob, WRAP_BYTES, &k),
+			 -EKEYREJECTED);
 	assert_null(k);
 }
 
@@ -201,7 +206,9 @@ static void wrap_open__opens_the_golden_blob(void **state)
 
 static void tree__gives_every_account_and_host_its_own_keys(void **state)
 {
-	CLEANUP(key_freep) struct key *root = NULL, *other = NULL, *a = NULL, *b = NULL, *c = NULL, *a2 = NULL;
+	CLEANUP(key_freep)
+	struct key *root = NULL,
+		   *other = NULL, *a = NULL, *b = NULL, *c = NULL, *a2 = NULL;
 	struct tree t = { 0 }, u = { 0 };
 
 	(void)state;
@@ -241,12 +248,17 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(wrap_open__gives_the_key_back, setup, teardown),
-		cmocka_unit_test_setup_teardown(wrap_open__refuses_every_changed_use, setup, teardown),
-		cmocka_unit_test_setup_teardown(wrap_open__refuses_every_changed_byte, setup, teardown),
+		cmocka_unit_test_setup_teardown(wrap_open__refuses_every_changed_use, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(wrap_open__refuses_every_changed_byte, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(wrap_open__refuses_another_length, setup, teardown),
-		cmocka_unit_test_setup_teardown(wrap_open__needs_both_the_account_and_the_secret, setup, teardown),
-		cmocka_unit_test_setup_teardown(wrap_seal__never_gives_the_same_blob_twice, setup, teardown),
-		cmocka_unit_test_setup_teardown(wrap_seal__refuses_equal_halves_and_wrong_lengths, setup, teardown),
+		cmocka_unit_test_setup_teardown(wrap_open__needs_both_the_account_and_the_secret,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(wrap_seal__never_gives_the_same_blob_twice, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(wrap_seal__refuses_equal_halves_and_wrong_lengths,
+						setup, teardown),
 		cmocka_unit_test(wrap_open__opens_the_golden_blob),
 		cmocka_unit_test(tree__gives_every_account_and_host_its_own_keys),
 		cmocka_unit_test(tree_id_ok__takes_ids_only),
