@@ -22,6 +22,7 @@ struct msix {
 	unsigned fd_cnt;
 };
 
+/* #syscalls:* eventfd2 */
 int msix_new(const struct irq_if *irq, unsigned vector_cnt, struct msix **ret)
 {
 	CLEANUP(msix_freep) struct msix *m = NULL;

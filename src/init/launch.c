@@ -153,11 +153,13 @@ static pid_t launcher_start(const struct cmdline *c)
 int launcher_run(const struct cmdline *c)
 {
 	static const int own[] = { CAP_SYS_ADMIN, CAP_SYS_BOOT, CAP_KILL };
-	struct rlimit memlock = { 64 * MIB, 64 * MIB };
+	struct rlimit memlock = { 64 * MIB, 64 * MIB }, nofile = { 8192, 8192 };
 	int status;
 	pid_t pid, p;
 
+	/* Raised here: afterwards nobody may. */
 	(void)setrlimit(RLIMIT_MEMLOCK, &memlock);
+	(void)setrlimit(RLIMIT_NOFILE, &nofile);
 	caps_drop();
 	pid = launcher_start(c);
 	if (pid < 0)

@@ -28,7 +28,7 @@
  * niterd; loop. Stop (SIGTERM, or asked by niterd): all sets, then niterd, then niter-security, then exit 0.
  */
 
-enum { RESERVE_MIB = 160, NOFILE = 2048, MEMLOCK_MIB = 64 };
+enum { RESERVE_MIB = 160, NOFILE = 8192, MEMLOCK_MIB = 64 };
 
 static struct launcher launcher;
 
@@ -167,7 +167,7 @@ static int basics_open(struct launcher *l)
 
 	umask(077);
 	if (setrlimit(RLIMIT_NOFILE, &nofile) < 0)
-		return start_failed("descriptor limit", -errno);
+		log_warn("launcher.descriptor_limit", "text=\"%s\"", strerrordesc_np(errno));
 	(void)setrlimit(RLIMIT_MEMLOCK, &memlock); /* children get less; they could not raise it */
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	l->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);

@@ -53,9 +53,9 @@ static int child_identity(void)
 static int child_limits(const struct spawn_conf *conf)
 {
 	struct rlimit core = { 0, 0 }, memlock = { conf->memlock, conf->memlock };
-	struct rlimit nofile = { 1024, 1024 }; /* sandbox_enter() makes it exact */
 
-	if (setrlimit(RLIMIT_CORE, &core) < 0 || setrlimit(RLIMIT_NOFILE, &nofile) < 0)
+	/* Of descriptors it inherits what the launcher may have; sandbox_enter() makes that exact. */
+	if (setrlimit(RLIMIT_CORE, &core) < 0)
 		return -errno;
 	(void)setrlimit(RLIMIT_MEMLOCK,
 			&memlock); /* may be lower already: the program says so if it needs more */

@@ -111,6 +111,8 @@ int listener_open(const char *run_path, int *ret)
 		return -ENAMETOOLONG;
 	if (mkdir(run_path, 0755) < 0 && errno != EEXIST)
 		return -errno;
+	if (chmod(run_path, 0755) < 0) /* whatever the umask: the socket's own mode decides */
+		return -errno;
 	if (unlink(sa.sun_path) < 0 && errno != ENOENT)
 		return -errno;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
