@@ -85,10 +85,14 @@ int state_capture(struct vm *vm, int kvm_fd)
 		    ioctl(v->fd, KVM_GET_MP_STATE, &v->mp0) < 0)
 			return -errno;
 	}
-	if (ioctl(bsp, KVM_GET_REGS, &vm->regs0) < 0 || ioctl(bsp, KVM_GET_XCRS, &vm->xcrs0) < 0 ||
+	if (ioctl(bsp, KVM_GET_REGS, &vm->regs0) < 0 ||
 	    ioctl(bsp, KVM_GET_DEBUGREGS, &vm->debugregs0) < 0 ||
 	    ioctl(bsp, KVM_GET_VCPU_EVENTS, &vm->events0) < 0 ||
 	    ioctl(bsp, KVM_GET_XSAVE, vm->xsave0) < 0)
+		return -errno;
+	/* Only where the host's processor has XSAVE, or KVM has its state to give. */
+	vm->has_xcrs = ioctl(kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_XCRS) > 0;
+	if (vm->has_xcrs && ioctl(bsp, KVM_GET_XCRS, &vm->xcrs0) < 0)
 		return -errno;
 	return msrs_capture(vm, kvm_fd);
 }
@@ -126,7 +130,7 @@ static int vcpu_restore(struct vm *vm, struct vcpu *v)
 	if (ioctl(v->fd, KVM_SET_SREGS, &v->sregs0) < 0 ||
 	    ioctl(v->fd, KVM_SET_LAPIC, &v->lapic0) < 0 ||
 	    ioctl(v->fd, KVM_SET_REGS, &vm->regs0) < 0 ||
-	    ioctl(v->fd, KVM_SET_XCRS, &vm->xcrs0) < 0 ||
+	    (vm->has_xcrs && ioctl(v->fd, KVM_SET_XCRS, &vm->xcrs0) < 0) ||
 	    ioctl(v->fd, KVM_SET_XSAVE, vm->xsave0) < 0 ||
 	    ioctl(v->fd, KVM_SET_DEBUGREGS, &vm->debugregs0) < 0)
 		return -errno;

@@ -94,6 +94,7 @@ struct vm {
 
 	/* State after creation that all vCPUs share. */
 	struct kvm_regs regs0;
+	bool has_xcrs;
 	struct kvm_xcrs xcrs0;
 	struct kvm_debugregs debugregs0;
 	struct kvm_vcpu_events events0;
