@@ -69,8 +69,9 @@ int main(void)
 
 	log_init("niter-security");
 	/* tpm2-tss would say on stderr, or in a file, what we say ourselves. Before any thread. */
-	if (setenv("TSS2_LOG", "all+NONE", 1) < 0 ||
-	    unsetenv("TSS2_LOGFILE") < 0) /* NOLINT(concurrency-mt-unsafe) */
+	if (setenv("TSS2_LOG", "all+NONE", 1) < 0) /* NOLINT(concurrency-mt-unsafe) */
+		return EXIT_FAILURE;
+	if (unsetenv("TSS2_LOGFILE") < 0) /* NOLINT(concurrency-mt-unsafe) */
 		return EXIT_FAILURE;
 	(void)mallopt(M_PERTURB, FREED_MEMORY_BYTE);
 	r = crypto_init();

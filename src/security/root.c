@@ -152,7 +152,7 @@ static int refuse_pcrs(struct tpm *t, const struct sealed *s, struct root_refusa
 	uint8_t closed[SEALED_PCR_BYTES];
 	char list[SEALED_PCR_CNT * 4] = "";
 	size_t i, len = 0;
-	tpm_pcrs now;
+	tpm_pcrs now = { { 0 } };
 
 	if (tpm_pcrs_read(t, now) < 0)
 		return refuse_tpm(f, tpm_text(t));

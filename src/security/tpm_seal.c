@@ -219,8 +219,8 @@ static int object_open(struct tpm *t, ESYS_TR obj, struct key **ret)
 			   Esys_Unseal(t->esys, obj, policy, tpm_session(t, TPM_SESSION_SECRET_OUT),
 				       ESYS_TR_NONE, &data));
 	tpm_flush(t, policy);
-	if (r < 0)
-		return r;
+	if (r < 0 || !data)
+		return r < 0 ? r : -EIO;
 	r = data->size == TPM_ROOT_BYTES ? key_new_from(data->buffer, data->size, ret)
 					 : -EKEYREJECTED;
 	mem_wipe(data, sizeof(*data));
