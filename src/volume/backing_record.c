@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "base/mem.h"
 #include "base/num.h"
 
 enum { OPS_MAX = 4096, PENDING_MAX = 1024 };
@@ -29,7 +30,7 @@ struct pending {
 struct record {
 	struct vol_backing b;
 	uint8_t *image, *base; /* owned; base: at record_start() */
-	uint64_t size;
+	uint64_t size, base_size;
 	uint64_t seed;
 	uint64_t now;
 	struct op *ops; /* owned array */
@@ -52,6 +53,20 @@ static uint64_t next_random(struct record *r)
 	return r->seed;
 }
 
+/* Untouched pages cost nothing, also under MALLOC_PERTURB_. */
+static uint8_t *pages_new(uint64_t size)
+{
+	void *p;
+
+	return mem_zalloc_pages(size ? size : 1, &p) == 0 ? p : NULL;
+}
+
+static void pages_free(uint8_t *p, uint64_t size)
+{
+	if (p)
+		mem_free_pages(p, size ? size : 1);
+}
+
 static void ops_forget(struct record *r)
 {
 	for (unsigned i = 0; i < r->op_cnt; i++)
@@ -67,8 +82,8 @@ static void record_free(struct vol_backing *b)
 	ops_forget(r);
 	fd_closep(&r->b.event_fd);
 	free(r->ops);
-	free(r->image);
-	free(r->base);
+	pages_free(r->image, r->size);
+	pages_free(r->base, r->base_size);
 	free(r);
 }
 
@@ -185,12 +200,12 @@ static int record_size(struct vol_backing *b, uint64_t *ret)
 static int record_resize(struct vol_backing *b, uint64_t size)
 {
 	struct record *r = rec(b);
-	uint8_t *p = calloc(1, size ? size : 1);
+	uint8_t *p = pages_new(size);
 
 	if (!p)
 		return -ENOMEM;
 	memcpy(p, r->image, min_u64(size, r->size));
-	free(r->image);
+	pages_free(r->image, r->size);
 	r->image = p;
 	r->size = size;
 	return 0;
@@ -213,13 +228,13 @@ int record_new(uint64_t size, uint64_t seed, struct vol_backing **ret)
 	r->b.ops = &record_backing_ops;
 	r->b.depth = 1024;
 	r->b.event_fd = fd_eventfd();
-	r->image = calloc(1, size ? size : 1);
+	r->size = size;
+	r->image = pages_new(size);
 	r->ops = calloc(OPS_MAX, sizeof(*r->ops));
 	if (r->b.event_fd < 0 || !r->image || !r->ops) {
 		record_free(&r->b);
 		return -ENOMEM;
 	}
-	r->size = size;
 	r->seed = seed;
 	r->fault.at = UINT_MAX;
 	*ret = &r->b;
@@ -247,8 +262,9 @@ void record_start(struct vol_backing *b)
 
 	must(!r->pending_cnt);
 	ops_forget(r);
-	free(r->base);
-	r->base = calloc(1, r->size ? r->size : 1);
+	pages_free(r->base, r->base_size);
+	r->base_size = r->size;
+	r->base = pages_new(r->size);
 	must(r->base);
 	copy_used(r->base, r->image, r->size);
 	r->now = 0;

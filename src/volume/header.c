@@ -38,10 +38,28 @@ static int area_read(struct vol_backing *b, struct area *a, uint64_t size)
 	return backing_run(b, BACKING_READ, 0, a->p, LUKS2_BOTH_BYTES);
 }
 
-/* Equal but for what may differ between two sound copies of one state: nothing. */
+static bool text_same(const char *a, const char *b, size_t cap)
+{
+	return strncmp(a, b, cap) == 0;
+}
+
+static bool bytes_same(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
+{
+	return a_len == b_len && memcmp(a, b, a_len) == 0;
+}
+
+/* same() - do two sound copies say the same? */
 static bool same(const struct vol_params *a, const struct vol_params *b)
 {
-	return memcmp(a, b, sizeof(*a)) == 0;
+	return text_same(a->volume_id, b->volume_id, sizeof(a->volume_id)) &&
+	       text_same(a->key_id, b->key_id, sizeof(a->key_id)) &&
+	       text_same(a->cipher, b->cipher, sizeof(a->cipher)) &&
+	       text_same(a->uuid, b->uuid, sizeof(a->uuid)) && a->sector_bytes == b->sector_bytes &&
+	       a->payload_off == b->payload_off && a->size == b->size &&
+	       a->digest_iterations == b->digest_iterations &&
+	       bytes_same(a->wrapped, a->wrapped_len, b->wrapped, b->wrapped_len) &&
+	       bytes_same(a->salt, a->salt_len, b->salt, b->salt_len) &&
+	       bytes_same(a->digest, a->digest_len, b->digest, b->digest_len);
 }
 
 /*

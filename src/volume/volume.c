@@ -46,7 +46,7 @@ static int buffers_make(struct vol *v)
 		return r;
 	v->buffers = p;
 	v->jobs = calloc(v->job_cnt, sizeof(*v->jobs));
-	v->batch = calloc((size_t)v->job_cnt + 1, sizeof(*v->batch)); /* jobs, one sync */
+	v->batch = calloc((size_t)v->job_cnt + 1, sizeof(struct backing_io *)); /* jobs, one sync */
 	if (!v->jobs || !v->batch)
 		return -ENOMEM;
 	for (unsigned i = v->job_cnt; i-- > 0;) {

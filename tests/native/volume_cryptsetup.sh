@@ -4,7 +4,7 @@
 #   volume_cryptsetup.sh VOLUME-TOOL
 # Exits 77 (skipped) where cryptsetup is missing.
 set -eu
-tool=$1
+tool=$(realpath "$1")
 cryptsetup=$(command -v cryptsetup || ls /usr/sbin/cryptsetup /sbin/cryptsetup 2>/dev/null | head -n 1) || true
 if [ -z "$cryptsetup" ]; then
 	echo "skipped: cryptsetup is not installed (package cryptsetup-bin)"
