@@ -238,7 +238,7 @@ void api_host(struct daemon *d, uint32_t seq, const struct ctl_l_host *h)
 	if (!c)
 		return;
 	if (c->op.kind == OP_HOST)
-		conn_result(c, json_pack("{s:o}", "host", json_of_host(d, h)));
+		conn_result(c, json_of_host(d, h));
 	else
 		capacity_known(c, h);
 }

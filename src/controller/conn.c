@@ -289,14 +289,15 @@ static bool frames_process(struct conn *c)
 		return n > 0;
 	}
 	c->state = CONN_READY;
-	if (upload_finish(c->upload, &img, &f) < 0 || core_image_add(&c->d->core, &img, &f) < 0)
+	if (upload_finish(c->upload, &img, &f) == 0 && core_image_add(&c->d->core, &img, &f) < 0)
+		(void)!upload_remove(img.id);
+	/* What was half-made is gone before the client hears of it. */
+	upload_free(c->upload);
+	c->upload = NULL;
+	if (f.code[0])
 		conn_fault(c, &f);
 	else
 		conn_result(c, json_pack("{s:o}", "image", json_of_image(&img)));
-	if (f.code[0] && img.id[0])
-		(void)!upload_remove(img.id);
-	upload_free(c->upload);
-	c->upload = NULL;
 	return true;
 }
 
@@ -306,6 +307,10 @@ static bool line_process(struct conn *c, size_t len)
 	char *line = c->in;
 	size_t full = len + 1;
 
+	if (len == 0) {
+		in_drop(c, full);
+		return true;
+	}
 	/* On a port the beginning of the line may be what an earlier client left. */
 	if (c->port && c->state != CONN_FRAMES) {
 		const char *at = memmem(line, len, "{\"hello\"", 8);
@@ -314,7 +319,7 @@ static bool line_process(struct conn *c, size_t len)
 			return true;
 	}
 	if (c->state == CONN_HELLO) {
-		if (len == 0 || c->port) {
+		if (c->port) {
 			in_drop(c, full);
 			return true;
 		}
@@ -327,8 +332,7 @@ static bool line_process(struct conn *c, size_t len)
 	}
 	if (c->op.kind != OP_NONE)
 		return false;
-	if (len > 0)
-		api_request(c, line, len);
+	api_request(c, line, len);
 	/* A request may have ended the session; then nothing is left to drop. */
 	if (c->in_len >= full)
 		in_drop(c, full);

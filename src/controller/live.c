@@ -7,6 +7,7 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,8 +52,11 @@ int live_add(struct daemon *d, const char *instance_id, unsigned boot_cnt, int s
 	CLEANUP(fd_closep) int fd = svc;
 	struct live *l = live_find(d, instance_id);
 	size_t k;
-	int r;
+	int flags, r;
 
+	flags = fcntl(fd, F_GETFL); /* the hypervisor must not be able to hold us up */
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return -errno;
 	if (l) { /* a second socket replaces the first */
 		live_close(l);
 	} else {
