@@ -115,7 +115,7 @@ static int grant_check(struct service *s, const struct ctl_sec_channel *g, const
 	return 0;
 }
 
-/* Our end must never make us wait. #syscalls:security fcntl(F_GETFL|F_SETFL) */
+/* Our end must never make us wait. #syscalls:security,security-serve fcntl(F_GETFL|F_SETFL) */
 static int fd_make_nonblocking(int fd)
 {
 	int flags = fcntl(fd, F_GETFL);

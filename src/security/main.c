@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <malloc.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -19,6 +20,7 @@
 #include "crypto/crypto.h"
 #include "crypto/key.h"
 #include "seccomp_security.h"
+#include "seccomp_security_serve.h"
 #include "security/service.h"
 
 enum {
@@ -28,10 +30,20 @@ enum {
 		0x5a, /* what free() leaves behind instead of a library's copy of a secret */
 };
 
+/*
+ * The second, narrower filter: once it is configured the program opens, makes and renames no file any more.
+ * #syscalls:security seccomp(SECCOMP_SET_MODE_FILTER)
+ */
+static int serve_only(void)
+{
+	return sandbox_filter_load(&sandbox_profile_security_serve, 0);
+}
+
 static int loop_run(struct service *s, struct loop *l)
 {
 	struct loop_event ev[LOOP_EVENTS_MAX];
 	struct loop_ref control = { .type = SERVICE_REF_CONTROL };
+	bool narrow = false;
 	int i, n, r;
 
 	r = loop_add(l, CTL_FD, 1 /* EPOLLIN */, &control);
@@ -49,6 +61,12 @@ static int loop_run(struct service *s, struct loop *l)
 			r = service_control(s, CTL_FD);
 			if (r <= 0)
 				return r;
+			if (!s->configured || narrow)
+				continue;
+			r = serve_only();
+			if (r < 0)
+				return r;
+			narrow = true;
 		}
 		service_reap(s);
 	}

@@ -522,6 +522,34 @@ static void security__keeps_no_copy_of_a_released_key(void **state)
 	assert_false(memory_has(host.pid, made.key.b + 32, 16));
 }
 
+static unsigned filters(pid_t pid)
+{
+	char name[64], line[256];
+	unsigned n = 0;
+	FILE *f;
+
+	(void)snprintf(name, sizeof(name), "/proc/%d/status", pid);
+	f = fopen(name, "re");
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f))
+		(void)sscanf(line, "Seccomp_filters: %u", &n); /* NOLINT(cert-err34-c) */
+	(void)fclose(f);
+	return n;
+}
+
+static void security__opens_no_files_once_it_serves(void **state)
+{
+	unsigned before;
+
+	(void)state;
+	program_start(&host);
+	status_is(&host, "absent: not configured");
+	before = filters(host.pid);
+	assert_int_equal(boot(&host, 0), 0);
+	status_is(&host, "sealed"); /* the answer comes after the second filter */
+	assert_int_equal(filters(host.pid), before + 1);
+}
+
 static void security__ends_on_a_stranger_on_its_control_socket(void **state)
 {
 	struct ctl_card_config c = { .instance_id = "i-0" };
@@ -557,6 +585,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(security__never_replaces_a_lost_root_key, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(security__keeps_no_copy_of_a_released_key, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(security__opens_no_files_once_it_serves, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(security__ends_on_a_stranger_on_its_control_socket,
 						setup, teardown),

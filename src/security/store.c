@@ -68,7 +68,7 @@ int store_image_new(const struct key *store_key, uint8_t ret[STORE_HEADER_AREA_B
 
 static int store_sync(struct store *s)
 {
-	/* #syscalls:security fdatasync */
+	/* #syscalls:security,security-serve fdatasync */
 	return fdatasync(s->fd) < 0 ? -errno : 0;
 }
 

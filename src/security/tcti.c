@@ -60,7 +60,7 @@ static TSS2_RC response_size(const struct tcti *t, uint32_t got, uint32_t *ret)
 	return TSS2_RC_SUCCESS;
 }
 
-/* One whole response into buf. #syscalls:security poll */
+/* One whole response into buf. #syscalls:security,security-serve poll */
 static TSS2_RC response_read(struct tcti *t, int timeout_ms)
 {
 	struct pollfd p = { .fd = t->fd, .events = POLLIN };
