@@ -898,6 +898,28 @@ static void s26_row24__replies_carry_no_old_bytes(void **state)
 		assert_int_equal(f->in.buf[VU_HDR_BYTES + VU_REGION_ACCESS_BYTES + i], 0);
 }
 
+/* Row 23: no command with any length of zeroes or ones ends the process; the connection stays or ends properly. */
+static void s26_row23__no_message_reaches_an_assertion(void **state)
+{
+	struct fix *f = *state;
+	static uint8_t fill[96];
+	unsigned cmd, len, ones;
+
+	for (cmd = 0; cmd < 24; cmd++) {
+		for (len = 0; len <= sizeof(fill); len++) {
+			for (ones = 0; ones < 2; ones++) {
+				if (cmd == VU_VERSION) /* a second one ends the connection: tested apart */
+					continue;
+				memset(fill, ones ? 0xff : 0, sizeof(fill));
+				request(f, (uint16_t)cmd);
+				vu_raw_bytes(&f->out, fill, len);
+				(void)answer(f);
+			}
+		}
+	}
+	assert_int_equal(gmem_region_cnt(f->mem), 0);
+}
+
 static void server_new__rejects_shadows_outside_their_bar(void **state UNUSED)
 {
 	static struct pci_config config;
@@ -950,6 +972,7 @@ int main(void)
 		T(s26_row06__work_per_wake_is_bounded),
 		T(stream__full_socket_stops_reading),
 		T(s26_row24__replies_carry_no_old_bytes),
+		T(s26_row23__no_message_reaches_an_assertion),
 		cmocka_unit_test(server_new__rejects_shadows_outside_their_bar),
 	};
 
