@@ -54,6 +54,7 @@ static NORETURN void end(enum ctl_exit_reason reason, const char *text)
 	size_t len = strnlen(text, sizeof(e.text) - 1);
 
 	memcpy(e.text, text, len);
+	service_last_words(&the_vm, prog.service_fd);
 	log_info("hv.end", "reason=%d text=\"%s\" resets=%llu", (int)reason, e.text,
 		 (unsigned long long)the_vm.reset_cnt);
 	if (talk_send(CTL_FD, CTL_HV_EXIT, 0, &e) < 0)

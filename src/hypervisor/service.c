@@ -9,6 +9,8 @@
 #include "hypervisor/talk.h"
 #include "hypervisor/vm.h"
 
+enum { LAST_WORDS_BYTES = 3 * CTL_CHUNK_MAX }; /* fits into a socket's buffer unread */
+
 uint64_t process_cpu_us(void)
 {
 	struct timespec ts;
@@ -26,6 +28,23 @@ static int console_read(struct vm *vm, int sock, const struct ctl_msg *m)
 	data.data.len = (uint16_t)uart_console_read(&vm->uart, req->off, data.data.b, want,
 						    &data.off, &data.end);
 	return talk_send(sock, CTL_SVC_CONSOLE_DATA, m->seq, &data);
+}
+
+void service_last_words(struct vm *vm, int sock)
+{
+	static struct ctl_svc_console_data data;
+	uint64_t off, end;
+
+	(void)uart_console_read(&vm->uart, UINT64_MAX, data.data.b, 0, &off, &end);
+	off = end > LAST_WORDS_BYTES ? end - LAST_WORDS_BYTES : 0;
+	while (off < end) {
+		data.data.len = (uint16_t)uart_console_read(&vm->uart, off, data.data.b, CTL_CHUNK_MAX,
+							    &data.off, &data.end);
+		/* A full socket, or nobody there: they do not want to know. */
+		if (talk_send(sock, CTL_SVC_CONSOLE_DATA, 0, &data) < 0)
+			return;
+		off = data.off + data.data.len;
+	}
 }
 
 static int stats_read(struct vm *vm, int sock, const struct ctl_msg *m)

@@ -14,5 +14,8 @@ struct vm;
  */
 MUST_USE int service_handle(struct vm *vm, int sock, const struct ctl_msg *m);
 
+/* service_last_words(): the guest has ended; the end of its console goes into the socket, unasked (seq 0). */
+void service_last_words(struct vm *vm, int sock);
+
 /* process_cpu_us(): CPU time of this process so far. */
 uint64_t process_cpu_us(void);

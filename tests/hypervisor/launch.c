@@ -119,11 +119,25 @@ static int service_call(struct launched *l, enum ctl_type type, const void *body
 {
 	int r = ctl_send(l->svc, type, 7, body, NULL, 0);
 
-	if (r == 0)
+	/* A guest that has ended left its last words in the socket. */
+	if (r == 0 || r == -EPIPE)
 		r = wait_readable(l->svc, 10000);
 	if (r == 0)
 		r = ctl_recv(l->svc, &msg);
 	return r > 0 ? 0 : r < 0 ? r : -EPIPE;
+}
+
+/* Console data in msg: what is new of it. */
+static size_t data_take(struct launched *l, char *buf, size_t cap)
+{
+	const struct ctl_svc_console_data *d = &msg.u.svc_console_data;
+	uint64_t skip = d->off < l->console_off ? l->console_off - d->off : 0;
+	size_t n = skip < d->data.len ? d->data.len - (size_t)skip : 0;
+
+	n = n < cap ? n : cap;
+	memcpy(buf, d->data.b + skip, n);
+	l->console_off = d->off + skip + n;
+	return n;
 }
 
 size_t launched_console(struct launched *l, char *buf, size_t cap)
@@ -132,9 +146,7 @@ size_t launched_console(struct launched *l, char *buf, size_t cap)
 	size_t n = 0;
 
 	if (service_call(l, CTL_SVC_CONSOLE_READ, &req) == 0) {
-		n = msg.u.svc_console_data.data.len;
-		memcpy(buf, msg.u.svc_console_data.data.b, n);
-		l->console_off = msg.u.svc_console_data.off + n;
+		n = data_take(l, buf, cap - 1);
 		ctl_msg_done(&msg);
 	}
 	buf[n] = '\0';
