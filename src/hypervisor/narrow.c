@@ -23,8 +23,9 @@ static int filter_add(const struct sandbox_profile *p)
 
 /*
  * exit.c reads the clock; a card is spoken to on its socket, woken by its eventfd, and cut off when it does not
- * answer; MSI-X looks at eventfds. The main thread does the same while it resets functions.
- * #syscalls:hypervisor-vcpu clock_gettime write sendmsg recvmsg poll preadv2 shutdown
+ * answer; MSI-X looks at eventfds. A card that sends descriptors nobody asked for has them closed, also by the thread
+ * of a vCPU. The main thread does the same while it resets functions.
+ * #syscalls:hypervisor-vcpu clock_gettime write sendmsg recvmsg poll preadv2 shutdown close
  * #syscalls:hypervisor-run poll preadv2 shutdown
  */
 int narrow_vcpu(void)
