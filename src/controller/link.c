@@ -13,9 +13,15 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/num.h"
 #include "controller/niterd.h"
 
-enum { OUT_MAX = 1024, RECV_PER_WAKE = 64 };
+enum {
+	RECV_PER_WAKE = 64,
+	RETRY_MS = 250,
+	RETRY_SHORT = 40,  /* ten seconds: something of an earlier niterd's is being torn down */
+	RETRY_LONG = 2400, /* ten minutes: others' volumes are being made first */
+};
 
 /* One message is up to 60 KiB: too big for the stack, used by one thread. */
 static struct ctl_msg msg_buf;
@@ -44,7 +50,7 @@ void link_done(struct daemon *d)
 static struct link_req *req_find(struct link *l, uint32_t seq)
 {
 	for (size_t k = 0; k < LINK_REQ_MAX; k++)
-		if (l->req[k].kind != LINK_NONE && l->req[k].seq == seq)
+		if (l->req[k].kind != LINK_NONE && l->req[k].retry_ns == 0 && l->req[k].seq == seq)
 			return &l->req[k];
 	return NULL;
 }
@@ -57,6 +63,13 @@ static bool req_under_way(const struct link *l, enum link_kind kind, const char 
 	return false;
 }
 
+static uint32_t seq_next(struct link *l)
+{
+	if (++l->seq == 0) /* 0 is for events */
+		l->seq = 1;
+	return l->seq;
+}
+
 static struct link_req *req_new(struct link *l, enum link_kind kind, const char *id)
 {
 	for (size_t k = 0; k < LINK_REQ_MAX; k++) {
@@ -65,7 +78,9 @@ static struct link_req *req_new(struct link *l, enum link_kind kind, const char 
 		if (q->kind != LINK_NONE)
 			continue;
 		q->kind = kind;
-		q->seq = ++l->seq ? l->seq : ++l->seq;
+		q->seq = seq_next(l);
+		q->tries = 0;
+		q->retry_ns = 0;
 		q->began_ns = clock_ns();
 		snprintf(q->id, sizeof(q->id), "%s", id);
 		return q;
@@ -164,35 +179,64 @@ int link_ask_instances(struct daemon *d)
 	return ask(d, LINK_INSTANCES, "", CTL_L_INSTANCES_READ, NULL, NULL);
 }
 
-static int volume_create(struct daemon *d, const char *id)
+/* Sends what a request about a volume or a start asks for, as the store has it now. */
+static int req_send(struct daemon *d, const struct link_req *q)
 {
-	struct ctl_l_volume_create m;
+	static struct ctl_l_instance_start start;
+	struct ctl_l_volume_create create;
+	struct ctl_l_volume_delete del = { .volume_id = "" };
 	int r;
 
-	if (req_under_way(&d->link, LINK_VOLUME_CREATE, id))
+	if (q->kind == LINK_START) {
+		r = core_start_message(&d->core, q->id, &start);
+		return r < 0 ? r : message_send(d, CTL_L_INSTANCE_START, q->seq, &start);
+	}
+	if (q->kind == LINK_VOLUME_CREATE) {
+		r = core_create_message(&d->core, q->id, &create);
+		return r < 0 ? r : message_send(d, CTL_L_VOLUME_CREATE, q->seq, &create);
+	}
+	snprintf(del.volume_id, sizeof(del.volume_id), "%s", q->id);
+	return message_send(d, CTL_L_VOLUME_DELETE, q->seq, &del);
+}
+
+/* A request that may be asked again; once at a time for one volume or instance. */
+static int ask_again(struct daemon *d, enum link_kind kind, const char *id)
+{
+	struct link_req *q;
+	int r;
+
+	if (req_under_way(&d->link, kind, id))
 		return 0;
-	r = core_create_message(&d->core, id, &m);
-	return r < 0 ? r : ask(d, LINK_VOLUME_CREATE, id, CTL_L_VOLUME_CREATE, &m, NULL);
+	q = req_new(&d->link, kind, id);
+	if (!q)
+		return -EBUSY;
+	r = req_send(d, q);
+	if (r < 0)
+		q->kind = LINK_NONE;
+	return r;
 }
 
 static int volume_delete(struct daemon *d, enum link_kind kind, const char *id)
 {
-	struct ctl_l_volume_delete m = { .volume_id = "" };
-
 	if (req_under_way(&d->link, LINK_VOLUME_DELETE, id) ||
 	    req_under_way(&d->link, LINK_VOLUME_REMAKE, id))
 		return 0;
-	snprintf(m.volume_id, sizeof(m.volume_id), "%s", id);
-	return ask(d, kind, id, CTL_L_VOLUME_DELETE, &m, NULL);
+	return ask_again(d, kind, id);
 }
 
-static int instance_start(struct daemon *d, const char *id)
+/* Is this answer worth another try? Then the request sleeps in its place. */
+static bool retry(struct link_req *q, int err)
 {
-	static struct ctl_l_instance_start m;
-	int r;
+	unsigned max = q->kind == LINK_VOLUME_CREATE ? RETRY_LONG : RETRY_SHORT;
 
-	r = core_start_message(&d->core, id, &m);
-	return r < 0 ? r : ask(d, LINK_START, id, CTL_L_INSTANCE_START, &m, NULL);
+	if (q->kind == LINK_NONE || q->kind == LINK_KILL || q->kind > LINK_START)
+		return false;
+	if (err != -EBUSY && !(err == -EEXIST && q->kind == LINK_START))
+		return false;
+	if (q->tries++ >= max)
+		return false;
+	q->retry_ns = clock_ns() + (uint64_t)RETRY_MS * 1000000U;
+	return true;
 }
 
 static int instance_kill(struct daemon *d, const char *id)
@@ -227,13 +271,13 @@ static int act(struct daemon *d, const struct core_act *a)
 {
 	switch (a->kind) {
 	case CORE_VOLUME_CREATE:
-		return volume_create(d, a->id);
+		return ask_again(d, LINK_VOLUME_CREATE, a->id);
 	case CORE_VOLUME_REMAKE:
 		return volume_delete(d, LINK_VOLUME_REMAKE, a->id);
 	case CORE_VOLUME_DELETE:
 		return volume_delete(d, LINK_VOLUME_DELETE, a->id);
 	case CORE_START:
-		return instance_start(d, a->id);
+		return ask_again(d, LINK_START, a->id);
 	case CORE_BUTTON:
 		return instance_button(d, a->id);
 	case CORE_RESET:
@@ -306,14 +350,18 @@ static int start_failed(struct daemon *d, const char *id, int err, const char *t
 /* A start's answer, a line of the list of living ones, or an instance nobody asked for. */
 static int started(struct daemon *d, struct ctl_msg *m, struct link_req *q)
 {
-	const struct ctl_l_instance_started *s = &m->u.l_instance_started;
+	struct ctl_l_instance_started *s = &m->u.l_instance_started;
 	enum link_kind kind = q ? q->kind : LINK_NONE;
 	struct core_acts acts = { .cnt = 0 };
 	struct instance i = { 0 };
 	int svc = -1, r;
 
-	if (kind == LINK_START)
+	if (kind == LINK_START) {
+		if (retry(q, s->err))
+			return 0;
 		q->kind = LINK_NONE;
+		snprintf(s->instance_id, sizeof(s->instance_id), "%s", q->id);
+	}
 	if (s->err == 0) {
 		svc = fd_list_take(&m->fds, 0);
 		if (svc < 0)
@@ -361,7 +409,7 @@ static int acked_volume(struct daemon *d, const struct link_req *q, const struct
 	int r;
 
 	if (q->kind == LINK_VOLUME_REMAKE && (a->err == 0 || a->err == -ENOENT))
-		return volume_create(d, q->id);
+		return ask_again(d, LINK_VOLUME_CREATE, q->id);
 	if (q->kind == LINK_VOLUME_DELETE)
 		r = core_volume_deleted(&d->core, q->id, a->err, a->text, &acts);
 	else
@@ -376,6 +424,8 @@ static int acked(struct daemon *d, const struct ctl_msg *m, struct link_req *slo
 	const struct ctl_ack *a = &m->u.ack;
 	struct core_acts acts = { .cnt = 0 };
 
+	if (retry(slot, a->err))
+		return 0;
 	slot->kind = LINK_NONE;
 	switch (q.kind) {
 	case LINK_VOLUME_CREATE:
@@ -451,6 +501,26 @@ static int dispatch(struct daemon *d, struct ctl_msg *m)
 		return -EPROTO;
 	}
 #pragma GCC diagnostic pop
+}
+
+int link_timers(struct daemon *d, uint64_t now_ns, uint64_t *next)
+{
+	int r = 0;
+
+	for (size_t k = 0; r == 0 && k < LINK_REQ_MAX; k++) {
+		struct link_req *q = &d->link.req[k];
+
+		if (q->kind == LINK_NONE || q->retry_ns == 0)
+			continue;
+		if (now_ns < q->retry_ns) {
+			*next = min_u64(*next, q->retry_ns);
+			continue;
+		}
+		q->retry_ns = 0;
+		q->seq = seq_next(&d->link);
+		r = req_send(d, q);
+	}
+	return r;
 }
 
 int link_event(struct daemon *d, uint32_t events)

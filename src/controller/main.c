@@ -199,7 +199,11 @@ static void expire(struct daemon *d, uint64_t now_ns, uint64_t *next)
 static int timers_run(struct daemon *d)
 {
 	uint64_t now = clock_ns(), next = now + 3600ULL * 1000000000U;
+	int r;
 
+	r = link_timers(d, now, &next);
+	if (r < 0)
+		log_err("niterd.retry", "err=%d", r);
 	live_timers(d, now, &next);
 	conn_timers(d, now, &next);
 	live_reap(d);

@@ -138,6 +138,8 @@ struct link_req {
 	uint32_t seq;
 	char id[CTL_ID_MAX];
 	uint64_t began_ns;
+	unsigned tries;
+	uint64_t retry_ns; /* the launcher was busy: ask again then; 0: an answer is awaited */
 };
 
 /* A message the launcher's socket had no room for. */
@@ -186,6 +188,8 @@ MUST_USE int link_ask_host(struct daemon *d, uint32_t *ret_seq);
 MUST_USE int link_ask_processes(struct daemon *d, uint32_t page, uint32_t *ret_seq);
 MUST_USE int link_ask_stop(struct daemon *d, uint32_t *ret_seq);
 MUST_USE int link_ask_instances(struct daemon *d);
+/* link_timers(): asks again what the launcher was too busy for. */
+MUST_USE int link_timers(struct daemon *d, uint64_t now_ns, uint64_t *next);
 /* link_acts(): carries the core's actions out. Return: 0, -errno of the first that could not be. */
 MUST_USE int link_acts(struct daemon *d, const struct core_acts *acts);
 

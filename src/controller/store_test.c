@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+#include "controller/store.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static const char *golden; /* tests/corpora/store/v1.sql */
+static char dir[] = "/tmp/niter-store.XXXXXX";
+
+static struct image image_of(const char *id, const char *name)
+{
+	struct image i = { .kernel_bytes = 1, .disk_bytes = UINT64_C(1) << 40, .created_ms = 5 };
+
+	snprintf(i.id, sizeof(i.id), "%s", id);
+	snprintf(i.account, sizeof(i.account), "%s", MODEL_ACCOUNT_DEFAULT);
+	snprintf(i.name, sizeof(i.name), "%s", name);
+	snprintf(i.architecture, sizeof(i.architecture), "x86_64");
+	snprintf(i.cmdline, sizeof(i.cmdline), "root=\"x\" console=ttyS0");
+	return i;
+}
+
+static struct instance instance_of(const char *id, const char *name, enum instance_state s)
+{
+	struct instance i = {
+		.cores = 1, .threads = 2, .ram_bytes = 1 << 20, .state = s, .created_ms = 7
+	};
+
+	snprintf(i.id, sizeof(i.id), "%s", id);
+	snprintf(i.account, sizeof(i.account), "%s", MODEL_ACCOUNT_DEFAULT);
+	snprintf(i.name, sizeof(i.name), "%s", name);
+	snprintf(i.image_id, sizeof(i.image_id), "ami-0123456789abcdef0");
+	snprintf(i.type, sizeof(i.type), "t3.nano");
+	return i;
+}
+
+static struct volume volume_of(const char *id, const char *instance_id, unsigned idx)
+{
+	struct volume v = { .size = 4096,
+			    .state = VOLUME_IN_USE,
+			    .device_idx = idx,
+			    .delete_on_termination = true };
+
+	snprintf(v.id, sizeof(v.id), "%s", id);
+	snprintf(v.account, sizeof(v.account), "%s", MODEL_ACCOUNT_DEFAULT);
+	snprintf(v.instance_id, sizeof(v.instance_id), "%s", instance_id);
+	return v;
+}
+
+static void store__gives_back_what_was_put(void **state)
+{
+	struct image i = image_of("ami-0123456789abcdef0", "debian"), i2 = { 0 };
+	struct instance n = instance_of("i-0123456789abcdef0", "web", INSTANCE_RUNNING), n2 = { 0 };
+	struct volume v = volume_of("vol-0123456789abcdef0", n.id, 0), v2 = { 0 };
+	static struct console_tail c, c2;
+	struct store *s;
+
+	(void)state;
+	assert_int_equal(store_open(":memory:", &s), 0);
+	assert_int_equal(store_image_get(s, i.id, &i2), -ENOENT);
+	assert_int_equal(store_image_put(s, &i), 0);
+	assert_int_equal(store_image_get(s, i.id, &i2), 0);
+	assert_memory_equal(&i, &i2, sizeof(i));
+	n.times.first_run_us = 12345;
+	snprintf(n.reason, sizeof(n.reason), "it's \"quoted\"; DROP TABLE instance");
+	assert_int_equal(store_instance_put(s, &n), 0);
+	assert_int_equal(store_instance_get(s, n.id, &n2), 0);
+	assert_memory_equal(&n, &n2, sizeof(n));
+	assert_int_equal(store_volume_put(s, &v), 0);
+	assert_int_equal(store_volume_get(s, v.id, &v2), 0);
+	assert_memory_equal(&v, &v2, sizeof(v));
+	snprintf(c.instance_id, sizeof(c.instance_id), "%s", n.id);
+	c.boot_cnt = 3;
+	c.len = sizeof(c.data);
+	c.end = 1 << 20;
+	memset(c.data, 0xa5, sizeof(c.data));
+	assert_int_equal(store_console_put(s, &c), 0);
+	assert_int_equal(store_console_get(s, n.id, &c2), 0);
+	assert_memory_equal(&c, &c2, sizeof(c));
+	n.state = INSTANCE_STOPPED;
+	assert_int_equal(store_instance_put(s, &n), 0);
+	assert_int_equal(store_instance_get(s, n.id, &n2), 0);
+	assert_int_equal(n2.state, INSTANCE_STOPPED);
+	assert_int_equal(store_console_get(s, n.id, &c2), 0); /* an update is no replacement */
+	store_free(s);
+}
+
+static void store__refuses_what_cannot_be(void **state)
+{
+	struct image a = image_of("ami-0123456789abcdef0", "debian"),
+		     b = image_of("ami-0123456789abcdef1", "debian");
+	struct instance n = instance_of("i-0123456789abcdef0", "web", INSTANCE_RUNNING);
+	struct instance m = instance_of("i-0123456789abcdef1", "web", INSTANCE_RUNNING);
+	struct volume v = volume_of("vol-0123456789abcdef0", n.id, 0),
+		      w = volume_of("vol-0123456789abcdef1", n.id, 0);
+	struct store *s;
+
+	(void)state;
+	assert_int_equal(store_open(":memory:", &s), 0);
+	assert_int_equal(store_image_put(s, &a), 0);
+	assert_int_equal(store_image_put(s, &b), -EEXIST); /* a name is one image's */
+	assert_int_equal(store_volume_put(s, &v), -EBUSY); /* an instance must exist first */
+	assert_int_equal(store_instance_put(s, &n), 0);
+	assert_int_equal(store_instance_put(s, &m), -EEXIST);
+	assert_int_equal(store_volume_put(s, &v), 0);
+	assert_int_equal(store_volume_put(s, &w), -EEXIST); /* a slot holds one volume */
+	assert_int_equal(store_instance_delete(s, n.id), -EBUSY);
+	assert_int_equal(store_volume_delete(s, v.id), 0);
+	assert_int_equal(store_volume_delete(s, v.id), -ENOENT);
+	n.state = INSTANCE_TERMINATED; /* whose name is free again */
+	assert_int_equal(store_instance_put(s, &n), 0);
+	assert_int_equal(store_instance_put(s, &m), 0);
+	assert_int_equal(store_instance_delete(s, n.id), 0);
+	m.ram_bytes = UINT64_MAX; /* no number of SQL's */
+	assert_int_equal(store_instance_put(s, &m), -EINVAL);
+	store_free(s);
+}
+
+static void store_rollback__undoes_and_commit_keeps(void **state)
+{
+	struct image a = image_of("ami-0123456789abcdef0", "debian"), out;
+	struct store *s;
+
+	(void)state;
+	assert_int_equal(store_open(":memory:", &s), 0);
+	assert_int_equal(store_begin(s), 0);
+	assert_int_equal(store_image_put(s, &a), 0);
+	store_rollback(s);
+	assert_int_equal(store_image_get(s, a.id, &out), -ENOENT);
+	store_rollback(s);
+	assert_int_equal(store_begin(s), 0);
+	assert_int_equal(store_image_put(s, &a), 0);
+	assert_int_equal(store_commit(s), 0);
+	assert_int_equal(store_image_get(s, a.id, &out), 0);
+	store_free(s);
+}
+
+/* Runs @sql on a fresh database in a file and closes it. */
+static void db_make(const char *path, const char *sql)
+{
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+static char *file_text(const char *path)
+{
+	static char text[64 * 1024];
+	FILE *f = fopen(path, "r");
+	size_t n;
+
+	assert_non_null(f);
+	n = fread(text, 1, sizeof(text) - 1, f);
+	text[n] = '\0';
+	(void)fclose(f);
+	return text;
+}
+
+static void store_open__brings_version_1_up_to_date(void **state)
+{
+	static struct console_tail c;
+	struct instance *list;
+	struct volume v;
+	struct image i;
+	struct store *s;
+	char path[64];
+	size_t cnt;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/v1.db", dir);
+	db_make(path, file_text(golden));
+	for (int again = 0; again < 2; again++) { /* the second time it is of today */
+		assert_int_equal(store_open(path, &s), 0);
+		assert_int_equal(store_instance_list(s, &list, &cnt), 0);
+		assert_int_equal(cnt, 2);
+		assert_string_equal(list[0].name, "web");
+		assert_int_equal(list[0].state, INSTANCE_RUNNING);
+		assert_int_equal(list[0].boot_cnt, 3);
+		assert_int_equal(list[0].times.first_run_us, 0);
+		assert_int_equal(list[1].state, INSTANCE_TERMINATED);
+		assert_string_equal(list[1].reason, "User initiated (2026-11-22 09:45:15 GMT)");
+		free(list);
+		assert_int_equal(store_volume_get(s, "vol-0123456789abcdef0", &v), 0);
+		assert_string_equal(v.device, "/dev/xvda");
+		assert_true(v.delete_on_termination);
+		assert_int_equal(store_image_get(s, "ami-0123456789abcdef0", &i), 0);
+		assert_int_equal(i.created_ms, UINT64_C(1795370000123));
+		assert_int_equal(store_console_get(s, "i-0123456789abcdef1", &c), 0);
+		assert_int_equal(c.len, 20);
+		assert_int_equal(c.end, 100000);
+		store_free(s);
+	}
+}
+
+static void store_open__refuses_what_a_newer_niterd_wrote(void **state)
+{
+	struct store *s = NULL;
+	char path[64];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/v99.db", dir);
+	db_make(path, file_text(golden));
+	db_make(path, "INSERT INTO migration VALUES (99, 0)");
+	assert_int_equal(store_open(path, &s), -ENOTSUP);
+	assert_null(s);
+}
+
+static void store_open__refuses_what_is_no_database(void **state)
+{
+	struct store *s = NULL;
+	char path[64];
+	FILE *f;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/no.db", dir);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	for (int k = 0; k < 1000; k++)
+		(void)fputs("this is no database\n", f);
+	(void)fclose(f);
+	assert_int_equal(store_open(path, &s), -EUCLEAN);
+}
+
+/* A row that this program never wrote is reported, not believed. */
+static void store__reports_rows_it_never_wrote(void **state)
+{
+	static const char *const bad[] = {
+		"UPDATE instance SET state = 17",
+		"UPDATE instance SET cores = -1",
+		"UPDATE instance SET type = printf('%.*c', 100, 'x')",
+		"UPDATE volume SET state = 0",
+		"UPDATE console SET end_off = 1",
+	};
+	char path[64];
+
+	(void)state;
+	for (size_t k = 0; k < ARRAY_SIZE(bad); k++) {
+		static struct console_tail c;
+		struct instance *n = NULL;
+		struct volume *v = NULL;
+		struct store *s;
+		size_t cnt;
+		int r;
+
+		snprintf(path, sizeof(path), "%s/bad%zu.db", dir, k);
+		db_make(path, file_text(golden));
+		db_make(path, bad[k]);
+		assert_int_equal(store_open(path, &s), 0);
+		r = store_instance_list(s, &n, &cnt);
+		if (r == 0)
+			r = store_volume_list(s, &v, &cnt);
+		if (r == 0)
+			r = store_console_get(s, "i-0123456789abcdef1", &c);
+		assert_int_equal(r, -EUCLEAN);
+		free(n);
+		free(v);
+		store_free(s);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(store__gives_back_what_was_put),
+		cmocka_unit_test(store__refuses_what_cannot_be),
+		cmocka_unit_test(store_rollback__undoes_and_commit_keeps),
+		cmocka_unit_test(store_open__brings_version_1_up_to_date),
+		cmocka_unit_test(store_open__refuses_what_a_newer_niterd_wrote),
+		cmocka_unit_test(store_open__refuses_what_is_no_database),
+		cmocka_unit_test(store__reports_rows_it_never_wrote),
+	};
+	char cmd[128];
+	int r;
+
+	if (argc != 2 || !mkdtemp(dir))
+		return 1;
+	golden = argv[1];
+	r = cmocka_run_group_tests(tests, NULL, NULL);
+	snprintf(cmd, sizeof(cmd), "rm -r %s", dir);
+	return system(cmd) == 0 ? r : 1;
+}
