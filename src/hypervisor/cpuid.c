@@ -139,7 +139,8 @@ static void features_1(const struct policy *p, struct kvm_cpuid_entry2 *e)
 	/* AMD counts processors here, Intel the APIC ids set aside for them. */
 	e->ebx &= 0x0000ffff;
 	e->ebx |= (p->is_amd ? cpus : 1u << package_bits(p->t)) << 16;
-	e->ecx = (e->ecx & ~F1_ECX_HIDE) | F1_ECX_X2APIC | F1_ECX_HYPERVISOR;
+	e->ecx &= ~(F1_ECX_HIDE | F1_ECX_TSC_DEADLINE);
+	e->ecx |= F1_ECX_X2APIC | F1_ECX_HYPERVISOR;
 	if (p->has_tsc_deadline)
 		e->ecx |= F1_ECX_TSC_DEADLINE;
 	e->edx = (e->edx & ~(F1_EDX_HIDE | F1_EDX_HTT)) | (cpus > 1 ? F1_EDX_HTT : 0);

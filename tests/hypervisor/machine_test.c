@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/num.h"
@@ -297,6 +298,16 @@ static void process__starts_within_15_cpu_ms(void **state)
 		    60000); /* a loaded machine; the figure itself is the bench's */
 }
 
+static void program__is_at_most_256_kib(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(stat(program, &st), 0);
+	print_message("%lld bytes\n", (long long)st.st_size);
+	assert_true(st.st_size <= (off_t)(256 * KIB));
+}
+
 static void refused(const struct launch_conf *c, const char *part)
 {
 	assert_int_equal(launch(c, &l), -ECHILD);
@@ -390,6 +401,7 @@ int main(int argc, char **argv)
 		T(kill__ends_a_spinning_guest),
 		T(process__gives_kvm_back_before_the_guest_runs),
 		T(process__starts_within_15_cpu_ms),
+		cmocka_unit_test(program__is_at_most_256_kib),
 		T(config__too_many_cores_is_refused),
 		T(config__three_threads_are_refused),
 		T(config__odd_memory_is_refused),
