@@ -227,7 +227,7 @@ def _golden_home(env):
             return home
         lab = Lab("golden", golden=False)
         lab.start()
-        lab.niter("image", "import", image, "--name", "debian", timeout=600)
+        lab.niter("image", "put", image, "--name", "debian", timeout=600)
         lab.stop()
         with open(stamp, "w") as f:
             f.write(key.hexdigest())

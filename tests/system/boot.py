@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Stock Debian boots from an encrypted volume; its data survives reboot, stop and start, and a server restart."""
-import json
 import os
 import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import ebs
 import lab
 
 server = lab.Lab("boot", cpus=1)
 server.start()
-before = {p["name"] for p in server.processes()}
+before = sorted(p["name"] for p in server.processes())
 instance = server.run("--type", "t3.micro", "--cpus", "1x1", "--name", "first")
 seen = server.probe(instance, 1)
 
@@ -29,6 +29,10 @@ lab.check("smbios__names_amazon_ec2", dmi["sys_vendor"] == "Amazon EC2" and dmi[
 lab.check("smbios__product_is_the_instance_type", dmi["product_name"] == "t3.micro", dmi)
 lab.check("smbios__asset_tag_is_the_instance_id", dmi["board_asset_tag"] == instance, dmi)
 lab.check("systemd__detects_amazon", seen["dmi"].splitlines()[-1] == "amazon", seen["dmi"])
+
+volume = server.niter("volume", "ls")["volumes"][0]
+ebs.check_identify(seen, volume["id"], volume["bytes"])
+ebs.check_logs_and_features(seen)
 
 lab.check("data__made_on_first_boot", "data: made" in seen["data"], seen["data"])
 server.niter("reboot", instance)
@@ -50,7 +54,7 @@ server.niter("start", instance)
 lab.check("data__survives_a_restart_of_the_server", "data: OK" in server.probe(instance, 4)["data"])
 
 server.niter("rm", instance)
-lab.check("teardown__leaves_no_process", {p["name"] for p in server.processes()} == before,
+lab.check("teardown__leaves_no_process", sorted(p["name"] for p in server.processes()) == before,
           [p["name"] for p in server.processes()])
 lab.check("teardown__leaves_no_volume", server.niter("volume", "ls")["volumes"] == [])
 server.stop()
