@@ -43,7 +43,7 @@ static int slot_set(int vm_fd, uint32_t slot, uint64_t gpa, uint64_t bytes, cons
 
 /*
  * #syscalls-include <linux/kvm.h>
- * #syscalls:hypervisor mmap madvise close ioctl(KVM_SET_USER_MEMORY_REGION)
+ * #syscalls:hypervisor mmap madvise fstat ioctl(KVM_SET_USER_MEMORY_REGION)
  */
 int mem_init(struct memory *m, int vm_fd, int fd, uint64_t bytes)
 {
