@@ -426,6 +426,7 @@ static bool io_turn(struct nvme_ctrl *c)
 	unsigned n = c->conf.io_queues, i;
 	bool did = false;
 
+	must(n > 0);
 	for (i = 0; i < n && c->state == NVME_READY; i++) {
 		struct nvme_sq *sq = &c->sq[1 + (c->turn + i) % n];
 
