@@ -11,7 +11,8 @@
 void guest_main(const uint8_t *boot_params);
 void ap_main(void);
 extern const uint8_t ap_begin[], ap_end[];
-extern void trap_entry(void), trap_entry_code(void);
+extern void trap_entry(void), trap_entry_code(void), irq_entry(void);
+volatile uint32_t irq_cnt;
 volatile uint64_t skip_len;
 volatile uint32_t caught;
 
@@ -236,7 +237,8 @@ struct gate {
 	uint16_t lo, sel, flags, mid;
 	uint32_t hi, zero;
 } __attribute__((packed));
-static struct gate idt[32];
+enum { IRQ_VECTOR = 0x40 };
+static struct gate idt[IRQ_VECTOR + 1];
 
 static void traps_on(void)
 {
@@ -246,8 +248,11 @@ static void traps_on(void)
 	} __attribute__((packed)) idtr = { sizeof(idt) - 1, (uint64_t)idt };
 	unsigned i;
 
-	for (i = 0; i < 32; i++) {
+	for (i = 0; i <= IRQ_VECTOR; i++) {
 		uint64_t at = (uint64_t)(i == 13 ? trap_entry_code : trap_entry);
+
+		if (i == IRQ_VECTOR)
+			at = (uint64_t)irq_entry;
 
 		idt[i] = (struct gate){ (uint16_t)at,         0x10, 0x8e00, (uint16_t)(at >> 16),
 					(uint32_t)(at >> 32), 0 };
@@ -301,6 +306,76 @@ static void do_msr(void)
 	before = caught;
 	wrmsr(0xc0000080, efer | 1 << 12);
 	print(caught != before ? "svme fault\n" : "svme ok\n");
+}
+
+static void cf8_write(unsigned slot, unsigned off, uint32_t v)
+{
+	outl(0xcf8, 0x80000000u | slot << 11 | off);
+	outl(0xcfc, v);
+}
+
+static unsigned cap_find(unsigned slot, uint8_t id)
+{
+	unsigned at = cf8_read(slot, 0x34) & 0xfc;
+
+	while (at && (cf8_read(slot, at) & 0xff) != id)
+		at = cf8_read(slot, at) >> 8 & 0xfc;
+	return at;
+}
+
+static void lapic_on(void)
+{
+	outb(0x21, 0xff); /* no interrupts of the old controllers */
+	outb(0xa1, 0xff);
+	mem32_set(0xfee000f0, 0x1ff);
+	traps_on();
+	__asm__ volatile("sti");
+}
+
+/* Identify of the controller in slot 4, its completion told by MSI-X. */
+static void do_nvme(void)
+{
+	enum { SLOT = 4, SQ = 0x3100000, CQ = 0x3101000, DATA = 0x3102000 };
+	uint32_t bar = cf8_read(SLOT, 0x10) & ~15u, cap = cap_find(SLOT, 0x11), table;
+	unsigned i;
+
+	if (cf8_read(SLOT, 8) >> 8 != 0x010802 || !bar || cf8_read(SLOT, 0x14) || !cap) {
+		print("nvme ?\n");
+		return;
+	}
+	cf8_write(SLOT, 4, 6); /* memory, bus master */
+	lapic_on();
+	table = cf8_read(SLOT, cap + 4);
+	table = (cf8_read(SLOT, 0x10 + 4 * (table & 7)) & ~15u) + (table & ~7u);
+	mem32_set(table, 0xfee00000);
+	mem32_set(table + 4, 0);
+	mem32_set(table + 8, IRQ_VECTOR);
+	mem32_set(table + 12, 0);
+	cf8_write(SLOT, cap, cf8_read(SLOT, cap) | 1u << 31);
+
+	mem32_set(bar + 0x14, 0);
+	while (mem32(bar + 0x1c) & 1)
+		;
+	mem32_set(bar + 0x24, 31 | 31 << 16);
+	mem32_set(bar + 0x28, SQ);
+	mem32_set(bar + 0x2c, 0);
+	mem32_set(bar + 0x30, CQ);
+	mem32_set(bar + 0x34, 0);
+	mem32_set(bar + 0x14, 0x00460001);
+	while (!(mem32(bar + 0x1c) & 1))
+		;
+	mem32_set(SQ, 0x06 | 1 << 16); /* Identify, command 1 */
+	mem32_set(SQ + 24, DATA);
+	mem32_set(SQ + 40, 1);
+	mem32_set(bar + 0x1000, 1);
+	while (!irq_cnt)
+		;
+	print("nvme ");
+	for (i = 24; i < 64; i++)
+		outb(0x3f8, *(volatile uint8_t *)((uint64_t)DATA + i));
+	print(mem32(CQ + 12) == (1u << 16 | 1) ? " ok" : " failed");
+	print(irq_cnt == 1 ? " one message\n" : " messages?\n");
+	mem32_set(bar + 0x1004, 1);
 }
 
 /* Survives a reset? Nothing may. */
@@ -367,6 +442,8 @@ static void word_do(const char *p, const uint8_t *bp)
 		do_msr();
 	else if (is_word(p, "dirty"))
 		do_dirty();
+	else if (is_word(p, "nvme"))
+		do_nvme();
 	else if (is_word(p, "button"))
 		do_button();
 	else if (is_word(p, "clock"))

@@ -25,6 +25,16 @@ trap_entry:
 	incl	caught(%rip)
 	iretq
 
+/* A message from a device: count it, tell the APIC. */
+	.globl irq_entry
+irq_entry:
+	pushq	%rax
+	incl	irq_cnt(%rip)
+	movl	$0xfee000b0, %eax
+	movl	$0, (%rax)
+	popq	%rax
+	iretq
+
 	.code16
 	.globl ap_begin, ap_end
 ap_begin:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * The real niter-hypervisor on the real KVM, with the micro-guest of guest.c. Arguments: the program, the guest.
+ * The real niter-hypervisor on the real KVM, with the micro-guest of guest.c and a real storage card.
  */
 
 #include <setjmp.h>
@@ -22,11 +22,14 @@
 #include <unistd.h>
 
 #include "base/num.h"
+#include "card_host.h"
 #include "launch.h"
 
-static const char *program, *guest;
+static const char *program, *guest, *card_program;
 static char console[1 << 20];
 static struct launched l;
+static struct card_host card;
+static struct card_volume volume;
 
 enum { WAIT_MS = 20000 };
 
@@ -257,6 +260,83 @@ static void kill__ends_a_spinning_guest(void **state)
 	assert_int_equal(launched_exit(&l, WAIT_MS, text), CTL_EXIT_KILLED);
 }
 
+/* A real storage card on the bus: registers by message, doorbell by eventfd, completion by irqfd. */
+static void with_card(const char *words)
+{
+	struct launch_conf c = conf_of(words, 1, 2);
+	char dir[] = "/tmp/niter-machine-XXXXXX", path[64];
+	const uint8_t slot = 4;
+	int sock = -1;
+
+	assert_non_null(mkdtemp(dir));
+	(void)snprintf(path, sizeof(path), "%s/volume.luks", dir);
+	assert_int_equal(card_volume_new(&volume, path, "vol-0123456789abcdef0", 64 * MIB), 0);
+	assert_int_equal(card_host_start(&card, card_program, NULL), 0);
+	assert_int_equal(card_host_attach(&card, &volume, false, -1, CARD_KEY_RIGHT, &sock), 0);
+	c.function_socks = &sock;
+	c.slots = &slot;
+	c.function_cnt = 1;
+	assert_int_equal(launch(&c, &l), 0);
+	close(sock);
+	card_volume_free(&volume); /* the card has it open */
+	(void)rmdir(dir);
+}
+
+static int card_end(void **state)
+{
+	launched_end(&l);
+	card_host_kill(&card);
+	(void)state;
+	return 0;
+}
+
+static const char nvme_line[] = "nvme Amazon Elastic Block Store               ok one message\n";
+
+static void card__identifies_itself_and_interrupts_by_msix(void **state)
+{
+	struct ctl_svc_stats s;
+	char text[CTL_TEXT_MAX];
+
+	(void)state;
+	with_card("pci nvme button off");
+	assert_int_equal(launched_expect(&l, console, sizeof(console), "waiting\n", WAIT_MS), 0);
+	assert_non_null(strstr(console, "pci 04 1d0f:8061 class 010802\n"));
+	assert_non_null(strstr(console, nvme_line));
+	assert_int_equal(launched_ask(&l, CTL_SVC_STATS_READ, &s), 0);
+	assert_true(s.exits_mmio > 0 && s.doorbells > 0);
+	assert_int_equal(launched_ask(&l, CTL_SVC_POWER_BUTTON, NULL), 0);
+	assert_int_equal(launched_exit(&l, WAIT_MS, text), CTL_EXIT_SHUTDOWN);
+}
+
+static void card__works_again_after_every_reset(void **state)
+{
+	size_t n = 0;
+	unsigned i;
+
+	(void)state;
+	with_card("hello nvme dirty reset-cf9 spin");
+	memset(console, 0, sizeof(console));
+	for (i = 0; i < WAIT_MS / 5 && count_of(nvme_line) < 4; i++) {
+		n += launched_console(&l, console + n, sizeof(console) - n);
+		usleep(5000);
+	}
+	assert_true(count_of(nvme_line) >= 4);
+	assert_int_equal(count_of("ram dirty\n"), 0);
+}
+
+static void card__that_dies_ends_the_instance_and_says_so(void **state)
+{
+	char text[CTL_TEXT_MAX];
+
+	(void)state;
+	with_card("hello nvme spin");
+	assert_int_equal(launched_expect(&l, console, sizeof(console), "ok one message\n", WAIT_MS),
+			 0);
+	card_host_kill(&card);
+	assert_int_equal(launched_exit(&l, WAIT_MS, text), CTL_EXIT_CARD_LOST);
+	assert_non_null(strstr(text, "card"));
+}
+
 static unsigned fds_of(pid_t pid, const char *what)
 {
 	char path[64], target[128];
@@ -399,6 +479,10 @@ int main(int argc, char **argv)
 		T(reset__asked_for_by_niterd_ends_a_spinning_guest),
 		T(power_button__reaches_the_guest),
 		T(kill__ends_a_spinning_guest),
+#define C(f) cmocka_unit_test_setup_teardown(f, kvm_needed, card_end)
+		C(card__identifies_itself_and_interrupts_by_msix),
+		C(card__works_again_after_every_reset),
+		C(card__that_dies_ends_the_instance_and_says_so),
 		T(process__gives_kvm_back_before_the_guest_runs),
 		T(process__starts_within_15_cpu_ms),
 		cmocka_unit_test(program__is_at_most_256_kib),
@@ -410,12 +494,14 @@ int main(int argc, char **argv)
 		T(initrd__larger_than_memory_is_refused_with_advice),
 	};
 
-	if (argc != 3) {
-		(void)fprintf(stderr, "usage: %s NITER-HYPERVISOR MICRO-GUEST\n", argv[0]);
+	if (argc != 4) {
+		(void)fprintf(stderr, "usage: %s NITER-HYPERVISOR MICRO-GUEST NITER-STORAGE-CARD\n",
+			      argv[0]);
 		return 2;
 	}
 	signal(SIGPIPE, SIG_IGN);
 	program = argv[1];
 	guest = argv[2];
+	card_program = argv[3];
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
