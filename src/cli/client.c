@@ -306,6 +306,7 @@ static int request_send(struct client *c, const char *method, json_t *params)
 	json_t *req;
 	int r;
 
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): client_open() succeeded, cli_error() is never 0 */
 	req = json_pack("{s:I,s:s}", "id", (json_int_t)++c->id, "method", method);
 	if (req && params)
 		(void)json_object_set_new(req, "params", params);

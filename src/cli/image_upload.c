@@ -202,8 +202,8 @@ static int upload_run(struct upload *u, json_t *params)
 	for (unsigned k = 0; code == CLI_OK && k < FILES; k++)
 		code = source_send(u, k);
 	if (code == CLI_OK)
-		code = digests_send(u);
-	/* A refusal in the middle is waiting to be read. */
+		(void)digests_send(u);
+	/* A refusal in the middle is waiting to be read: what went wrong is in there. */
 	progress_end(&u->progress);
 	code = client_end(u->c, NULL, &result);
 	if (code != CLI_OK)

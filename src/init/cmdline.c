@@ -39,6 +39,13 @@ static int device(const char *v)
 	return 0;
 }
 
+/* v is shorter than WORD_MAX: word_parse() looked. r: what its judge said of it. */
+static int word_keep(char ret[WORD_MAX], const char *v, int r)
+{
+	memcpy(ret, v, strlen(v) + 1);
+	return r;
+}
+
 static int option(struct cmdline *c, const char *key, const char *v)
 {
 	static const char *const modes[] = { "server", "simulated", NULL };
@@ -46,13 +53,13 @@ static int option(struct cmdline *c, const char *key, const char *v)
 	static const char *const places[] = { "auto", "whole", "shared", NULL };
 
 	if (!strcmp(key, "mode"))
-		return strcpy(c->mode, v), one_of(v, modes);
+		return word_keep(c->mode, v, one_of(v, modes));
 	if (!strcmp(key, "tpm-kind"))
-		return strcpy(c->tpm_kind, v), one_of(v, tpms);
+		return word_keep(c->tpm_kind, v, one_of(v, tpms));
 	if (!strcmp(key, "placement"))
-		return strcpy(c->placement, v), one_of(v, places);
+		return word_keep(c->placement, v, one_of(v, places));
 	if (!strcmp(key, "state"))
-		return strcpy(c->state, v), device(v);
+		return word_keep(c->state, v, device(v));
 	if (!strcmp(key, "lab"))
 		return flag(v, &c->lab);
 	if (!strcmp(key, "wait-go"))
