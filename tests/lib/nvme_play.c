@@ -74,7 +74,8 @@ void play_start(struct play *p)
 		atomic_store_explicit(&doorbells[i], 0, memory_order_relaxed);
 	must(gmem_new(&p->mem) == 0);
 	low_map(p);
-	must(gmem_region_add(p->mem, (gpa_t){ HIGH_AT }, HALF, GMEM_READ | GMEM_WRITE, ram(), HALF) == 0);
+	must(gmem_region_add(p->mem, (gpa_t){ HIGH_AT }, HALF, GMEM_READ | GMEM_WRITE, ram(),
+			     HALF) == 0);
 	p->vol = vol_fake_new((uint64_t)64 << 20, false);
 	conf.mem = p->mem;
 	conf.vol = p->vol;

@@ -38,7 +38,9 @@ int rig_setup_off(void **state)
 	assert_int_equal(gmem_new(&rig.mem), 0);
 	fd = fd_memfd("rig", RIG_RAM_BYTES);
 	assert_true(fd >= 0);
-	assert_int_equal(gmem_region_add(rig.mem, (gpa_t){ 0 }, RIG_RAM_BYTES, GMEM_READ | GMEM_WRITE, fd, 0), 0);
+	assert_int_equal(gmem_region_add(rig.mem, (gpa_t){ 0 }, RIG_RAM_BYTES,
+					 GMEM_READ | GMEM_WRITE, fd, 0),
+			 0);
 	p = mmap(NULL, RIG_RAM_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	assert_ptr_not_equal(p, MAP_FAILED);
 	rig.ram = p;
@@ -108,9 +110,13 @@ void rig_queues(void)
 	unsigned i;
 
 	for (i = 1; i <= RIG_QUEUES; i++) {
-		struct nvme_sqe cq = { .opc = NVME_ADM_CREATE_CQ, .cdw10 = size | i, .cdw11 = i << 16 | 3,
+		struct nvme_sqe cq = { .opc = NVME_ADM_CREATE_CQ,
+				       .cdw10 = size | i,
+				       .cdw11 = i << 16 | 3,
 				       .prp1 = RIG_CQ(i) };
-		struct nvme_sqe sq = { .opc = NVME_ADM_CREATE_SQ, .cdw10 = size | i, .cdw11 = i << 16 | 1,
+		struct nvme_sqe sq = { .opc = NVME_ADM_CREATE_SQ,
+				       .cdw10 = size | i,
+				       .cdw11 = i << 16 | 1,
 				       .prp1 = RIG_SQ(i) };
 
 		ring_reset(i, RIG_IO_ENTRIES);

@@ -33,15 +33,15 @@ struct rig {
 };
 
 /* Where things lie in the guest. */
-#define RIG_SQ(qid) ((uint64_t)0x10000 + (uint64_t)(qid) * 0x10000)
-#define RIG_CQ(qid) ((uint64_t)0x18000 + (uint64_t)(qid) * 0x10000)
+#define RIG_SQ(qid) ((uint64_t)0x10000 + (uint64_t)(qid)*0x10000)
+#define RIG_CQ(qid) ((uint64_t)0x18000 + (uint64_t)(qid)*0x10000)
 #define RIG_DATA ((uint64_t)0x200000)
 #define RIG_LIST ((uint64_t)0x1000)
 #define RIG_NOWHERE ((uint64_t)0x40000000)
 
 extern struct rig rig;
 
-int rig_setup(void **state);    /* enabled, RIG_QUEUES pairs */
+int rig_setup(void **state);     /* enabled, RIG_QUEUES pairs */
 int rig_setup_off(void **state); /* disabled */
 int rig_teardown(void **state);
 #define IN_RIG(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)

@@ -171,7 +171,8 @@ unsigned vol_fake_finish(struct vol *v, unsigned cnt, bool newest_first)
 		unsigned i = newest_first ? v->waiting_cnt - 1 : 0;
 		struct vol_req *req = v->waiting[i];
 
-		memmove(v->waiting + i, v->waiting + i + 1, (v->waiting_cnt - i - 1) * sizeof(v->waiting[0]));
+		memmove(v->waiting + i, v->waiting + i + 1,
+			(v->waiting_cnt - i - 1) * sizeof(v->waiting[0]));
 		v->waiting_cnt--;
 		req_finish(v, req);
 	}

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -14,7 +15,6 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <linux/sched.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -34,7 +34,8 @@ static int file_write(pid_t pid, const char *name, const char *text)
 	return fd_write_full(fd, text, strlen(text));
 }
 
-NORETURN static void child(const char *program, int ctl, int go, const char *const *env, bool jailed)
+NORETURN static void child(const char *program, int ctl, int go, const char *const *env,
+			   bool jailed)
 {
 	const char *e[ENV_MAX + 2] = { NULL };
 	const char *argv[] = { "niter-storage-card", NULL };
@@ -61,8 +62,8 @@ NORETURN static void child(const char *program, int ctl, int go, const char *con
 
 int card_host_start(struct card_host *h, const char *program, const char *const *env)
 {
-	static const uint64_t jail = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
-				     CLONE_NEWNET | CLONE_NEWCGROUP;
+	static const uint64_t jail = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC |
+				     CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWCGROUP;
 	CLEANUP(fd_closep) int theirs = -1, go_r = -1, go_w = -1, key = -1;
 	bool jailed = geteuid() == 0;
 	struct clone_args args = { .flags = jailed ? jail : 0, .exit_signal = SIGCHLD };
@@ -199,10 +200,12 @@ int card_host_attach(struct card_host *h, const struct card_volume *v, bool read
 {
 	CLEANUP(fd_closep) int file = -1, ours = -1, theirs = -1;
 	struct ctl_card_volume_add add = { .device_name = "/dev/sdf", .read_only = read_only };
-	struct pollfd p[2] = { { .fd = h->ctl, .events = POLLIN }, { .fd = h->key, .events = POLLIN } };
+	struct pollfd p[2] = { { .fd = h->ctl, .events = POLLIN },
+			       { .fd = h->key, .events = POLLIN } };
 	int r, fds[2];
 
-	file = backing >= 0 ? dup(backing) : open(v->path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+	file = backing >= 0 ? dup(backing)
+			    : open(v->path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
 	if (file < 0)
 		return -errno;
 	r = fd_socketpair(SOCK_STREAM, &ours, &theirs);

@@ -16,8 +16,8 @@
 
 struct card_host {
 	pid_t pid;
-	int ctl;      /* our end of the control socket */
-	int key;      /* our end of the key channel */
+	int ctl; /* our end of the control socket */
+	int key; /* our end of the key channel */
 	uint32_t seq;
 	struct ctl_msg msg; /* the last answer */
 };
@@ -42,7 +42,8 @@ int card_host_stop(struct card_host *h);
 void card_host_kill(struct card_host *h);
 
 /* card_volume_new(): a fresh container at @path. Return: 0, -errno. */
-MUST_USE int card_volume_new(struct card_volume *v, const char *path, const char *id, uint64_t size);
+MUST_USE int card_volume_new(struct card_volume *v, const char *path, const char *id,
+			     uint64_t size);
 /* card_volume_free(): forgets the key and removes the file. */
 void card_volume_free(struct card_volume *v);
 
@@ -54,5 +55,5 @@ enum card_key_answer { CARD_KEY_RIGHT, CARD_KEY_WRONG, CARD_KEY_REFUSED, CARD_KE
  * @ret_sock: our end of the vfio-user socket, owned; only on success
  * Return: 0, or what the card's answer says (-errno; the line is in h->msg.u.ack.text).
  */
-MUST_USE int card_host_attach(struct card_host *h, const struct card_volume *v, bool read_only, int fd,
-			      enum card_key_answer answer, int *ret_sock);
+MUST_USE int card_host_attach(struct card_host *h, const struct card_volume *v, bool read_only,
+			      int fd, enum card_key_answer answer, int *ret_sock);

@@ -15,7 +15,9 @@ void world_card_start(bool read_only)
 	int sock = -1;
 
 	assert_int_equal(card_host_start(&world.host, world_program, NULL), 0);
-	assert_int_equal(card_host_attach(&world.host, &world.volume, read_only, -1, CARD_KEY_RIGHT, &sock), 0);
+	assert_int_equal(
+		card_host_attach(&world.host, &world.volume, read_only, -1, CARD_KEY_RIGHT, &sock),
+		0);
 	assert_int_equal(nvme_client_open(&world.guest, sock, WORLD_RAM_BYTES), 0);
 }
 
@@ -52,7 +54,9 @@ int world_setup(void **state)
 	(void)snprintf(world.dir, sizeof(world.dir), "/tmp/niter-card-XXXXXX");
 	assert_non_null(mkdtemp(world.dir));
 	(void)snprintf(path, sizeof(path), "%s/volume.luks", world.dir);
-	assert_int_equal(card_volume_new(&world.volume, path, "vol-0123456789abcdef0", WORLD_VOLUME_BYTES), 0);
+	assert_int_equal(
+		card_volume_new(&world.volume, path, "vol-0123456789abcdef0", WORLD_VOLUME_BYTES),
+		0);
 	world_card_start(false);
 	world_boot(WORLD_QUEUES);
 	return 0;
@@ -87,12 +91,14 @@ void world_fill(void *p, size_t len, uint64_t seed)
 
 uint16_t world_read(unsigned qid, uint64_t lba, uint32_t cnt, uint32_t off)
 {
-	return nvme_client_rw(&world.guest, qid, false, lba, cnt, world.data + off, world.list, false);
+	return nvme_client_rw(&world.guest, qid, false, lba, cnt, world.data + off, world.list,
+			      false);
 }
 
 uint16_t world_write(unsigned qid, uint64_t lba, uint32_t cnt, uint32_t off)
 {
-	return nvme_client_rw(&world.guest, qid, true, lba, cnt, world.data + off, world.list, false);
+	return nvme_client_rw(&world.guest, qid, true, lba, cnt, world.data + off, world.list,
+			      false);
 }
 
 void world_alive(void)

@@ -37,7 +37,8 @@ static int ram_give(struct nvme_client *c)
 
 	r = vu_client_dma_map(c->vu, 0, half, VU_DMA_READ | VU_DMA_WRITE, c->ram_fd, 0);
 	if (r == 0)
-		r = vu_client_dma_map(c->vu, NVME_CLIENT_HIGH, half, VU_DMA_READ | VU_DMA_WRITE, c->ram_fd, half);
+		r = vu_client_dma_map(c->vu, NVME_CLIENT_HIGH, half, VU_DMA_READ | VU_DMA_WRITE,
+				      c->ram_fd, half);
 	return r;
 }
 
@@ -189,7 +190,8 @@ int nvme_client_enable(struct nvme_client *c, uint16_t depth)
 	r = queue_make(c, 0, depth);
 	if (r < 0)
 		return r;
-	nvme_client_reg32_write(c, NVME_REG_AQA, (uint32_t)(depth - 1) << 16 | (uint32_t)(depth - 1));
+	nvme_client_reg32_write(c, NVME_REG_AQA,
+				(uint32_t)(depth - 1) << 16 | (uint32_t)(depth - 1));
 	nvme_client_reg64_write(c, NVME_REG_ASQ, c->q[0].sq_at);
 	nvme_client_reg64_write(c, NVME_REG_ACQ, c->q[0].cq_at);
 	nvme_client_reg32_write(c, NVME_REG_CC, 0x00460000);
@@ -207,7 +209,8 @@ int nvme_client_disable(struct nvme_client *c)
 
 int nvme_client_queues(struct nvme_client *c, unsigned cnt, uint16_t depth)
 {
-	struct nvme_sqe set = { .opc = NVME_ADM_SET_FEATURES, .cdw10 = NVME_FEAT_QUEUES,
+	struct nvme_sqe set = { .opc = NVME_ADM_SET_FEATURES,
+				.cdw10 = NVME_FEAT_QUEUES,
 				.cdw11 = (cnt - 1) << 16 | (cnt - 1) };
 	uint32_t granted;
 	unsigned i;
@@ -217,9 +220,11 @@ int nvme_client_queues(struct nvme_client *c, unsigned cnt, uint16_t depth)
 		return -EIO;
 	cnt = (unsigned)min_u64(cnt, (granted & 0xffff) + 1);
 	for (i = 1; i <= cnt; i++) {
-		struct nvme_sqe cq = { .opc = NVME_ADM_CREATE_CQ, .cdw10 = (uint32_t)(depth - 1) << 16 | i,
+		struct nvme_sqe cq = { .opc = NVME_ADM_CREATE_CQ,
+				       .cdw10 = (uint32_t)(depth - 1) << 16 | i,
 				       .cdw11 = i << 16 | 3 };
-		struct nvme_sqe sq = { .opc = NVME_ADM_CREATE_SQ, .cdw10 = (uint32_t)(depth - 1) << 16 | i,
+		struct nvme_sqe sq = { .opc = NVME_ADM_CREATE_SQ,
+				       .cdw10 = (uint32_t)(depth - 1) << 16 | i,
 				       .cdw11 = i << 16 | 1 };
 
 		r = queue_make(c, i, depth);
@@ -357,9 +362,11 @@ uint16_t nvme_client_do(struct nvme_client *c, unsigned qid, struct nvme_sqe sqe
 	return nvme_client_status(&cqe);
 }
 
-void nvme_client_prps(struct nvme_client *c, struct nvme_sqe *sqe, uint64_t at, size_t len, uint64_t list_at)
+void nvme_client_prps(struct nvme_client *c, struct nvme_sqe *sqe, uint64_t at, size_t len,
+		      uint64_t list_at)
 {
-	uint64_t second = align_down(at, PAGE) + PAGE, *list = list_at ? nvme_client_p(c, list_at) : NULL;
+	uint64_t second = align_down(at, PAGE) + PAGE,
+		 *list = list_at ? nvme_client_p(c, list_at) : NULL;
 	size_t first = PAGE - at % PAGE, left, i;
 
 	sqe->prp1 = at;
@@ -384,8 +391,8 @@ uint16_t nvme_client_identify(struct nvme_client *c, uint8_t cns, uint32_t nsid,
 	return nvme_client_do(c, 0, sqe, NULL);
 }
 
-uint16_t nvme_client_rw(struct nvme_client *c, unsigned qid, bool write, uint64_t lba, uint32_t cnt, uint64_t at,
-			uint64_t list_at, bool fua)
+uint16_t nvme_client_rw(struct nvme_client *c, unsigned qid, bool write, uint64_t lba, uint32_t cnt,
+			uint64_t at, uint64_t list_at, bool fua)
 {
 	struct nvme_sqe sqe = {
 		.opc = write ? NVME_IO_WRITE : NVME_IO_READ,
@@ -401,5 +408,6 @@ uint16_t nvme_client_rw(struct nvme_client *c, unsigned qid, bool write, uint64_
 
 uint16_t nvme_client_flush(struct nvme_client *c, unsigned qid)
 {
-	return nvme_client_do(c, qid, (struct nvme_sqe){ .opc = NVME_IO_FLUSH, .nsid = NVME_NSID }, NULL);
+	return nvme_client_do(c, qid, (struct nvme_sqe){ .opc = NVME_IO_FLUSH, .nsid = NVME_NSID },
+			      NULL);
 }

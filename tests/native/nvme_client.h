@@ -92,17 +92,20 @@ void nvme_client_doorbell(struct nvme_client *c, unsigned slot, uint32_t v);
 /* nvme_client_reap(): completions that are there; tells the head. Return: how many, at most @max. */
 unsigned nvme_client_reap(struct nvme_client *c, unsigned qid, struct nvme_cqe *ret, unsigned max);
 /* nvme_client_wait(): the next completion. Return: 0, -ETIMEDOUT. */
-MUST_USE int nvme_client_wait(struct nvme_client *c, unsigned qid, struct nvme_cqe *ret, int timeout_ms);
+MUST_USE int nvme_client_wait(struct nvme_client *c, unsigned qid, struct nvme_cqe *ret,
+			      int timeout_ms);
 /* nvme_client_do(): put, ring, wait. Return: status without phase; *ret_dw0 may be NULL. */
-uint16_t nvme_client_do(struct nvme_client *c, unsigned qid, struct nvme_sqe sqe, uint32_t *ret_dw0);
+uint16_t nvme_client_do(struct nvme_client *c, unsigned qid, struct nvme_sqe sqe,
+			uint32_t *ret_dw0);
 
 /* nvme_client_prps(): entries for @len contiguous bytes at @at; @list_at: a page for the list, 0 if it cannot need one. */
-void nvme_client_prps(struct nvme_client *c, struct nvme_sqe *sqe, uint64_t at, size_t len, uint64_t list_at);
+void nvme_client_prps(struct nvme_client *c, struct nvme_sqe *sqe, uint64_t at, size_t len,
+		      uint64_t list_at);
 
 /* Commands. Status is returned; data lies at @at, contiguous, and may begin in mid-page. */
 uint16_t nvme_client_identify(struct nvme_client *c, uint8_t cns, uint32_t nsid, uint64_t at);
-uint16_t nvme_client_rw(struct nvme_client *c, unsigned qid, bool write, uint64_t lba, uint32_t cnt, uint64_t at,
-			uint64_t list_at, bool fua);
+uint16_t nvme_client_rw(struct nvme_client *c, unsigned qid, bool write, uint64_t lba, uint32_t cnt,
+			uint64_t at, uint64_t list_at, bool fua);
 uint16_t nvme_client_flush(struct nvme_client *c, unsigned qid);
 
 static inline uint16_t nvme_client_status(const struct nvme_cqe *cqe)

@@ -56,12 +56,15 @@ static uint16_t read8(uint64_t prp1, uint64_t prp2)
 
 static uint16_t read_pages(uint64_t prp1, uint64_t prp2, unsigned pages)
 {
-	return io((struct nvme_sqe){ .opc = NVME_IO_READ, .cdw12 = pages * 8 - 1, .prp1 = prp1, .prp2 = prp2 });
+	return io((struct nvme_sqe){
+		.opc = NVME_IO_READ, .cdw12 = pages * 8 - 1, .prp1 = prp1, .prp2 = prp2 });
 }
 
 static uint16_t admin(uint8_t opc, uint32_t cdw10, uint32_t cdw11, uint64_t prp1)
 {
-	return world_admin((struct nvme_sqe){ .opc = opc, .cdw10 = cdw10, .cdw11 = cdw11, .prp1 = prp1 }, NULL);
+	return world_admin(
+		(struct nvme_sqe){ .opc = opc, .cdw10 = cdw10, .cdw11 = cdw11, .prp1 = prp1 },
+		NULL);
 }
 
 /* A doorbell that breaks the rules: the controller goes to its failed state, or it had no effect. */
@@ -90,7 +93,8 @@ static void prp__in_a_hole(void **state)
 {
 	(void)state;
 	assert_int_equal(read8(HOLE, 0), 0x4004);
-	assert_int_equal(io((struct nvme_sqe){ .opc = NVME_IO_WRITE, .cdw12 = 7, .prp1 = HOLE }), 0x4004);
+	assert_int_equal(io((struct nvme_sqe){ .opc = NVME_IO_WRITE, .cdw12 = 7, .prp1 = HOLE }),
+			 0x4004);
 }
 
 static void prp__own_bar(void **state)
@@ -190,7 +194,11 @@ static void prp__data_over_the_queues(void **state)
 
 static uint16_t rw_at(uint8_t opc, uint64_t lba, uint32_t nlb)
 {
-	struct nvme_sqe sqe = { .opc = opc, .nsid = 1, .cdw10 = (uint32_t)lba, .cdw11 = (uint32_t)(lba >> 32), .cdw12 = nlb };
+	struct nvme_sqe sqe = { .opc = opc,
+				.nsid = 1,
+				.cdw10 = (uint32_t)lba,
+				.cdw11 = (uint32_t)(lba >> 32),
+				.cdw12 = nlb };
 
 	nvme_client_prps(G, &sqe, world.data, 4096, world.list);
 	return nvme_client_do(G, 1, sqe, NULL);
@@ -226,7 +234,8 @@ static void lba__more_than_mdts(void **state)
 
 static uint16_t dsm(unsigned cnt)
 {
-	return io((struct nvme_sqe){ .opc = NVME_IO_DSM, .cdw10 = cnt - 1, .cdw11 = 4, .prp1 = world.data });
+	return io((struct nvme_sqe){
+		.opc = NVME_IO_DSM, .cdw10 = cnt - 1, .cdw11 = 4, .prp1 = world.data });
 }
 
 static void dsm__256_ranges_that_wrap(void **state)
@@ -251,9 +260,15 @@ static void dsm__256_ranges_that_wrap(void **state)
 static void dsm__ranges_outside_memory(void **state)
 {
 	(void)state;
-	assert_int_equal(io((struct nvme_sqe){ .opc = NVME_IO_DSM, .cdw10 = 255, .cdw11 = 4, .prp1 = HOLE }), 0x4004);
-	assert_int_equal(io((struct nvme_sqe){ .opc = NVME_IO_DSM, .cdw10 = 255, .cdw11 = 4, .prp1 = RAM_END - 2048,
-					       .prp2 = RAM_END }), 0x4004);
+	assert_int_equal(
+		io((struct nvme_sqe){ .opc = NVME_IO_DSM, .cdw10 = 255, .cdw11 = 4, .prp1 = HOLE }),
+		0x4004);
+	assert_int_equal(io((struct nvme_sqe){ .opc = NVME_IO_DSM,
+					       .cdw10 = 255,
+					       .cdw11 = 4,
+					       .prp1 = RAM_END - 2048,
+					       .prp2 = RAM_END }),
+			 0x4004);
 }
 
 static void dsm__the_whole_volume_256_times(void **state)
@@ -274,7 +289,9 @@ static void nsid__others(void **state)
 
 	(void)state;
 	for (i = 0; i < 3; i++) {
-		struct nvme_sqe sqe = { .opc = NVME_IO_READ, .nsid = nsid[i], .cdw12 = 7, .prp1 = world.data };
+		struct nvme_sqe sqe = {
+			.opc = NVME_IO_READ, .nsid = nsid[i], .cdw12 = 7, .prp1 = world.data
+		};
 
 		assert_int_equal(nvme_client_do(G, 1, sqe, NULL), 0x400b);
 		sqe.opc = NVME_IO_WRITE;
@@ -282,12 +299,24 @@ static void nsid__others(void **state)
 		sqe.opc = NVME_IO_FLUSH;
 		assert_int_equal(nvme_client_do(G, 1, sqe, NULL), 0x400b);
 	}
-	assert_int_equal(nvme_client_do(G, 1, (struct nvme_sqe){ .opc = NVME_IO_READ, .cdw12 = 7, .prp1 = world.data },
-					NULL), 0x400b);
+	assert_int_equal(
+		nvme_client_do(
+			G, 1,
+			(struct nvme_sqe){ .opc = NVME_IO_READ, .cdw12 = 7, .prp1 = world.data },
+			NULL),
+		0x400b);
 	/* all namespaces: flush only */
-	assert_int_equal(nvme_client_do(G, 1, (struct nvme_sqe){ .opc = NVME_IO_FLUSH, .nsid = 0xffffffff }, NULL), 0);
-	assert_int_equal(nvme_client_do(G, 1, (struct nvme_sqe){ .opc = NVME_IO_READ, .nsid = 0xffffffff, .cdw12 = 7,
-					.prp1 = world.data }, NULL), 0x400b);
+	assert_int_equal(
+		nvme_client_do(G, 1, (struct nvme_sqe){ .opc = NVME_IO_FLUSH, .nsid = 0xffffffff },
+			       NULL),
+		0);
+	assert_int_equal(nvme_client_do(G, 1,
+					(struct nvme_sqe){ .opc = NVME_IO_READ,
+							   .nsid = 0xffffffff,
+							   .cdw12 = 7,
+							   .prp1 = world.data },
+					NULL),
+			 0x400b);
 }
 
 static void opcode__io(void **state)
@@ -298,27 +327,40 @@ static void opcode__io(void **state)
 	for (opc = 0; opc < 256; opc++) {
 		if (opc <= NVME_IO_READ || opc == NVME_IO_WRITE_ZEROES || opc == NVME_IO_DSM)
 			continue;
-		assert_int_equal(io((struct nvme_sqe){ .opc = (uint8_t)opc, .prp1 = world.data }), 0x4001);
+		assert_int_equal(io((struct nvme_sqe){ .opc = (uint8_t)opc, .prp1 = world.data }),
+				 0x4001);
 	}
 	/* fused, SGL */
-	assert_int_equal(io((struct nvme_sqe){ .opc = NVME_IO_READ, .flags = 1, .prp1 = world.data }), 0x4002);
-	assert_int_equal(io((struct nvme_sqe){ .opc = NVME_IO_READ, .flags = 0x40, .prp1 = world.data }), 0x4002);
+	assert_int_equal(
+		io((struct nvme_sqe){ .opc = NVME_IO_READ, .flags = 1, .prp1 = world.data }),
+		0x4002);
+	assert_int_equal(
+		io((struct nvme_sqe){ .opc = NVME_IO_READ, .flags = 0x40, .prp1 = world.data }),
+		0x4002);
 	/* directives */
-	assert_int_equal(io((struct nvme_sqe){ .opc = NVME_IO_WRITE, .cdw12 = 1u << 20, .prp1 = world.data }), 0x4002);
+	assert_int_equal(io((struct nvme_sqe){
+				 .opc = NVME_IO_WRITE, .cdw12 = 1u << 20, .prp1 = world.data }),
+			 0x4002);
 }
 
 /* Format, sanitize, firmware, namespace management, security, directives, vendor opcodes: nothing of it is there. */
 static void opcode__admin(void **state)
 {
-	static const uint8_t known[] = { 0x00, 0x01, 0x02, 0x04, 0x05, 0x06, 0x08, 0x09, 0x0a, 0x0c, 0x7c };
+	static const uint8_t known[] = { 0x00, 0x01, 0x02, 0x04, 0x05, 0x06,
+					 0x08, 0x09, 0x0a, 0x0c, 0x7c };
 	unsigned opc;
 
 	(void)state;
 	for (opc = 0; opc < 256; opc++) {
 		if (memchr(known, (int)opc, sizeof(known)))
 			continue;
-		assert_int_equal(world_admin((struct nvme_sqe){ .opc = (uint8_t)opc, .nsid = 1, .prp1 = world.data,
-					     .cdw10 = 0xffffffff, .cdw11 = 0xffffffff }, NULL), 0x4001);
+		assert_int_equal(world_admin((struct nvme_sqe){ .opc = (uint8_t)opc,
+								.nsid = 1,
+								.prp1 = world.data,
+								.cdw10 = 0xffffffff,
+								.cdw11 = 0xffffffff },
+					     NULL),
+				 0x4001);
 	}
 }
 
@@ -343,8 +385,10 @@ static void queue__ids(void **state)
 
 	(void)state;
 	assert_int_equal(admin(NVME_ADM_CREATE_CQ, 7u << 16 | 0, 3, at), 0x4101);
-	assert_int_equal(admin(NVME_ADM_CREATE_CQ, 7u << 16 | 1, 3, at), 0x4101); /* there already */
-	assert_int_equal(admin(NVME_ADM_CREATE_CQ, 7u << 16 | 9, 3, at), 0x4101); /* more than granted */
+	assert_int_equal(admin(NVME_ADM_CREATE_CQ, 7u << 16 | 1, 3, at),
+			 0x4101); /* there already */
+	assert_int_equal(admin(NVME_ADM_CREATE_CQ, 7u << 16 | 9, 3, at),
+			 0x4101); /* more than granted */
 	assert_int_equal(admin(NVME_ADM_CREATE_CQ, 7u << 16 | 0xffff, 3, at), 0x4101);
 	assert_int_equal(admin(NVME_ADM_CREATE_SQ, 7u << 16 | 0, 1u << 16 | 1, at), 0x4101);
 	assert_int_equal(admin(NVME_ADM_CREATE_SQ, 7u << 16 | 1, 1u << 16 | 1, at), 0x4101);
@@ -385,7 +429,9 @@ static void queue__delete_with_commands_in_flight(void **state)
 
 	(void)state;
 	for (i = 0; i < 32; i++) {
-		struct nvme_sqe sqe = { .opc = NVME_IO_WRITE, .nsid = 1, .cdw10 = i * 512, .cdw12 = 511 };
+		struct nvme_sqe sqe = {
+			.opc = NVME_IO_WRITE, .nsid = 1, .cdw10 = i * 512, .cdw12 = 511
+		};
 
 		nvme_client_prps(G, &sqe, world.data, 262144, world.list);
 		(void)nvme_client_put(G, 2, sqe);
@@ -505,7 +551,8 @@ static void doorbell__odd_register_accesses(void **state)
 		assert_int_equal(vu_client_write(G->vu, 0, NVME_REG_CC, &v, len), 0);
 	}
 	assert_int_equal(vu_client_write(G->vu, 0, NVME_REG_DBS + 9, &v, 4), 0);
-	assert_int_equal(vu_client_write(G->vu, 0, NVME_REG_DBS + 0xffc + 4, &v, 8), 0); /* the MSI-X page */
+	assert_int_equal(vu_client_write(G->vu, 0, NVME_REG_DBS + 0xffc + 4, &v, 8),
+			 0); /* the MSI-X page */
 	world_alive();
 	assert_false(fatal());
 }
@@ -549,7 +596,8 @@ static void dbbuf__slots_are_not_just_16_bits(void **state)
 static void dbbuf__memory_behind_it_goes_away(void **state)
 {
 	uint64_t half = WORLD_RAM_BYTES / 2;
-	struct nvme_sqe sqe = { .opc = NVME_ADM_DBBUF_CONFIG, .prp1 = NVME_CLIENT_HIGH + half - 8192,
+	struct nvme_sqe sqe = { .opc = NVME_ADM_DBBUF_CONFIG,
+				.prp1 = NVME_CLIENT_HIGH + half - 8192,
 				.prp2 = NVME_CLIENT_HIGH + half - 4096 };
 	uint32_t *shadow = nvme_client_p(G, sqe.prp1);
 
@@ -559,7 +607,9 @@ static void dbbuf__memory_behind_it_goes_away(void **state)
 	assert_int_equal(world_admin(sqe, NULL), 0);
 	assert_int_equal(vu_client_dma_unmap(G->vu, NVME_CLIENT_HIGH, half), 0);
 	expect_fatal();
-	assert_int_equal(vu_client_dma_map(G->vu, NVME_CLIENT_HIGH, half, VU_DMA_READ | VU_DMA_WRITE, G->ram_fd, half), 0);
+	assert_int_equal(vu_client_dma_map(G->vu, NVME_CLIENT_HIGH, half,
+					   VU_DMA_READ | VU_DMA_WRITE, G->ram_fd, half),
+			 0);
 }
 
 /* ---- registers ---- */
@@ -616,7 +666,8 @@ static void s26_row13__doorbells_before_ready_and_bad_admin_queues(void **state)
 static void registers__bad_configurations(void **state)
 {
 	/* command set, page size, arbitration */
-	static const uint32_t cc[] = { 0x00460061, 0x00460071, 0x00460081, 0x00460781, 0x00460801, 0x00463801 };
+	static const uint32_t cc[] = { 0x00460061, 0x00460071, 0x00460081,
+				       0x00460781, 0x00460801, 0x00463801 };
 	unsigned i;
 
 	(void)state;
@@ -660,7 +711,8 @@ static void registers__enable_and_shutdown_in_any_order(void **state)
 
 	(void)state;
 	for (i = 0; i < 500; i++)
-		nvme_client_reg32_write(G, NVME_REG_CC, 0x00460000u | ((unsigned)rand_r(&seed) & 0xc001u));
+		nvme_client_reg32_write(G, NVME_REG_CC,
+					0x00460000u | ((unsigned)rand_r(&seed) & 0xc001u));
 	nvme_client_reg32_write(G, NVME_REG_CC, 0);
 	assert_int_equal(nvme_client_csts_wait(G, NVME_CSTS_CFS | NVME_CSTS_RDY, 0), 0);
 }
@@ -669,15 +721,19 @@ static void registers__enable_and_shutdown_in_any_order(void **state)
 
 static void s26_row09__log_page_offsets_and_lengths(void **state)
 {
-	static const uint64_t off[] = { 4096, 4100, 1u << 31, (uint64_t)1 << 32, UINT64_MAX - 3, UINT64_MAX };
+	static const uint64_t off[] = { 4096,           4100,      1u << 31, (uint64_t)1 << 32,
+					UINT64_MAX - 3, UINT64_MAX };
 	static const uint8_t lid[] = { 1, 2, 3, 4, 0xd0 };
 	unsigned i, k;
 
 	(void)state;
 	for (k = 0; k < 5; k++) {
 		for (i = 0; i < 6; i++) {
-			struct nvme_sqe sqe = { .opc = NVME_ADM_GET_LOG_PAGE, .nsid = 0xffffffff, .prp1 = world.data,
-						.cdw10 = lid[k] | 1023u << 16, .cdw12 = (uint32_t)off[i],
+			struct nvme_sqe sqe = { .opc = NVME_ADM_GET_LOG_PAGE,
+						.nsid = 0xffffffff,
+						.prp1 = world.data,
+						.cdw10 = lid[k] | 1023u << 16,
+						.cdw12 = (uint32_t)off[i],
 						.cdw13 = (uint32_t)(off[i] >> 32) };
 			uint16_t status;
 
@@ -693,8 +749,12 @@ static void s26_row09__log_page_offsets_and_lengths(void **state)
 		}
 	}
 	/* four bytes too many */
-	assert_int_equal(world_admin((struct nvme_sqe){ .opc = NVME_ADM_GET_LOG_PAGE, .nsid = 1, .prp1 = world.data,
-				     .cdw10 = 0xd0 | 1024u << 16 }, NULL), 0);
+	assert_int_equal(world_admin((struct nvme_sqe){ .opc = NVME_ADM_GET_LOG_PAGE,
+							.nsid = 1,
+							.prp1 = world.data,
+							.cdw10 = 0xd0 | 1024u << 16 },
+				     NULL),
+			 0);
 	assert_int_equal(world.p[4096], 0xa5);
 }
 
@@ -737,15 +797,22 @@ static void admin__abort_storm(void **state)
 		uint32_t dw0;
 
 		if (i % 8 == 0) {
-			struct nvme_sqe sqe = { .opc = NVME_IO_READ, .nsid = 1, .cdw12 = 7, .prp1 = world.data };
+			struct nvme_sqe sqe = {
+				.opc = NVME_IO_READ, .nsid = 1, .cdw12 = 7, .prp1 = world.data
+			};
 			struct nvme_cqe cqe[WORLD_DEPTH];
 
 			(void)nvme_client_reap(G, 1, cqe, WORLD_DEPTH);
 			(void)nvme_client_put(G, 1, sqe);
 			nvme_client_ring(G, 1);
 		}
-		assert_int_equal(world_admin((struct nvme_sqe){ .opc = NVME_ADM_ABORT,
-			.cdw10 = (unsigned)rand_r(&seed) << 16 | ((unsigned)rand_r(&seed) % 70000 & 0xffff) }, &dw0), 0);
+		assert_int_equal(
+			world_admin((struct nvme_sqe){ .opc = NVME_ADM_ABORT,
+						       .cdw10 = (unsigned)rand_r(&seed) << 16 |
+								((unsigned)rand_r(&seed) % 70000 &
+								 0xffff) },
+				    &dw0),
+			0);
 	}
 	usleep(20000);
 	world_reboot();
@@ -864,13 +931,15 @@ static void s26_row22__unmap_during_transfers(void **state)
 		memset(nvme_client_p(G, NVME_CLIENT_HIGH), 0x3c, 2 << 20);
 		for (i = 0; i < 16; i++) {
 			assert_int_equal(nvme_client_wait(G, 1, &cqe, NVME_CLIENT_TIMEOUT_MS), 0);
-			assert_true(nvme_client_status(&cqe) == 0 || nvme_client_status(&cqe) == 0x4004);
+			assert_true(nvme_client_status(&cqe) == 0 ||
+				    nvme_client_status(&cqe) == 0x4004);
 		}
 		/* after the answer to the unmap nothing was written there */
 		for (i = 0; i < 2 << 20; i += 512)
 			assert_int_equal(((uint8_t *)nvme_client_p(G, NVME_CLIENT_HIGH))[i], 0x3c);
-		assert_int_equal(vu_client_dma_map(G->vu, NVME_CLIENT_HIGH, half, VU_DMA_READ | VU_DMA_WRITE, G->ram_fd,
-						   half), 0);
+		assert_int_equal(vu_client_dma_map(G->vu, NVME_CLIENT_HIGH, half,
+						   VU_DMA_READ | VU_DMA_WRITE, G->ram_fd, half),
+				 0);
 	}
 }
 
@@ -953,20 +1022,26 @@ static void attach__keys(void **state)
 	(void)state;
 	(void)snprintf(path, sizeof(path), "%s/second.luks", world.dir);
 	assert_int_equal(card_volume_new(&v, path, "vol-0000000000000000b", WORLD_VOLUME_BYTES), 0);
-	expect_refused(card_host_attach(&world.host, &v, false, -1, CARD_KEY_WRONG, &sock), -EKEYREJECTED, "does not open");
-	expect_refused(card_host_attach(&world.host, &v, false, -1, CARD_KEY_REFUSED, &sock), -EACCES, "no grant");
+	expect_refused(card_host_attach(&world.host, &v, false, -1, CARD_KEY_WRONG, &sock),
+		       -EKEYREJECTED, "does not open");
+	expect_refused(card_host_attach(&world.host, &v, false, -1, CARD_KEY_REFUSED, &sock),
+		       -EACCES, "no grant");
 	world_alive();
 	assert_int_equal(card_host_attach(&world.host, &v, false, -1, CARD_KEY_RIGHT, &sock), 0);
 	close(sock);
-	expect_refused(card_host_attach(&world.host, &v, false, -1, CARD_KEY_HANGUP, &sock), -ENOTCONN, "niter-security");
-	expect_refused(card_host_attach(&world.host, &v, false, -1, CARD_KEY_RIGHT, &sock), -ENOTCONN, "niter-security");
+	expect_refused(card_host_attach(&world.host, &v, false, -1, CARD_KEY_HANGUP, &sock),
+		       -ENOTCONN, "niter-security");
+	expect_refused(card_host_attach(&world.host, &v, false, -1, CARD_KEY_RIGHT, &sock),
+		       -ENOTCONN, "niter-security");
 	card_volume_free(&v);
 }
 
 /* fd confusion: the card is handed something else than it was promised. */
 static void s26_row18__descriptors_of_the_wrong_kind(void **state)
 {
-	CLEANUP(fd_closep) int ev = fd_eventfd(), null = open("/dev/null", O_RDWR | O_CLOEXEC), a = -1, b = -1, mem = -1;
+	CLEANUP(fd_closep)
+	int ev = fd_eventfd(),
+	    null = open("/dev/null", O_RDWR | O_CLOEXEC), a = -1, b = -1, mem = -1;
 	struct card_volume v = world.volume;
 	int sock, r;
 
@@ -997,14 +1072,16 @@ static void attach__headers(void **state)
 	/* another volume's file */
 	named = v;
 	(void)snprintf(named.id, sizeof(named.id), "vol-0000000000000000c");
-	expect_refused(card_host_attach(&world.host, &named, false, -1, CARD_KEY_RIGHT, &sock), -EBADMSG, "another volume");
+	expect_refused(card_host_attach(&world.host, &named, false, -1, CARD_KEY_RIGHT, &sock),
+		       -EBADMSG, "another volume");
 	/* both header copies damaged */
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	assert_true(fd >= 0);
 	memset(junk, 0x11, sizeof(junk));
 	assert_int_equal(fd_pwrite_full(fd, junk, sizeof(junk), 64), 0);
 	assert_int_equal(fd_pwrite_full(fd, junk, sizeof(junk), 16384 + 64), 0);
-	expect_refused(card_host_attach(&world.host, &v, false, -1, CARD_KEY_RIGHT, &sock), -EBADMSG, "damaged");
+	expect_refused(card_host_attach(&world.host, &v, false, -1, CARD_KEY_RIGHT, &sock),
+		       -EBADMSG, "damaged");
 	assert_int_equal(ftruncate(fd, 0), 0);
 	assert_true(card_host_attach(&world.host, &v, false, -1, CARD_KEY_RIGHT, &sock) < 0);
 	close(fd);

@@ -44,18 +44,18 @@ static void identity__registers(void **state)
 	uint64_t cap = nvme_client_reg64(&world.guest, NVME_REG_CAP);
 
 	(void)state;
-	assert_int_equal(cap & 0xffff, 1023);     /* MQES */
-	assert_int_equal(cap >> 16 & 1, 1);       /* CQR */
-	assert_true((cap >> 24 & 0xff) > 0);      /* TO */
-	assert_int_equal(cap >> 32 & 0xf, 0);     /* DSTRD */
-	assert_int_equal(cap >> 36 & 1, 0);       /* NSSRS */
-	assert_int_equal(cap >> 37 & 0xff, 1);    /* CSS, exactly */
-	assert_int_equal(cap >> 48 & 0xff, 0);    /* MPSMIN, MPSMAX */
-	assert_int_equal(cap >> 57, 0);           /* CMBS, CRMS */
+	assert_int_equal(cap & 0xffff, 1023);  /* MQES */
+	assert_int_equal(cap >> 16 & 1, 1);    /* CQR */
+	assert_true((cap >> 24 & 0xff) > 0);   /* TO */
+	assert_int_equal(cap >> 32 & 0xf, 0);  /* DSTRD */
+	assert_int_equal(cap >> 36 & 1, 0);    /* NSSRS */
+	assert_int_equal(cap >> 37 & 0xff, 1); /* CSS, exactly */
+	assert_int_equal(cap >> 48 & 0xff, 0); /* MPSMIN, MPSMAX */
+	assert_int_equal(cap >> 57, 0);        /* CMBS, CRMS */
 	assert_int_equal(nvme_client_reg32(&world.guest, NVME_REG_VS), 0x00010400);
-	assert_int_equal(nvme_client_reg32(&world.guest, 0x38), 0); /* CMBLOC */
-	assert_int_equal(nvme_client_reg32(&world.guest, 0x3c), 0); /* CMBSZ */
-	assert_int_equal(nvme_client_reg32(&world.guest, 0x68), 0); /* CRTO */
+	assert_int_equal(nvme_client_reg32(&world.guest, 0x38), 0);  /* CMBLOC */
+	assert_int_equal(nvme_client_reg32(&world.guest, 0x3c), 0);  /* CMBSZ */
+	assert_int_equal(nvme_client_reg32(&world.guest, 0x68), 0);  /* CRTO */
 	assert_int_equal(nvme_client_reg32(&world.guest, 0xe00), 0); /* PMRCAP */
 }
 
@@ -92,7 +92,8 @@ static void identity__controller_is_an_ebs_volume(void **state)
 	assert_int_equal(le32_load(p + 536), 0);
 	assert_int_equal(le32_load(p + 540), 0);
 	memset(nqn, 0, sizeof(nqn));
-	(void)snprintf(nqn, sizeof(nqn), "nqn.2014-08.org.nvmexpress:1d0f1d0fvol0123456789abcdef0%-40s",
+	(void)snprintf(nqn, sizeof(nqn),
+		       "nqn.2014-08.org.nvmexpress:1d0f1d0fvol0123456789abcdef0%-40s",
 		       "Amazon Elastic Block Store");
 	assert_memory_equal(p + 768, nqn, 256);
 	assert_true(le16_load(p + 2048) != 0);
@@ -134,9 +135,13 @@ static void identity__namespace(void **state)
 
 	/* and what must be refused */
 	assert_int_equal(nvme_client_identify(&world.guest, NVME_CNS_NS, 2, world.data), 0x400b);
-	assert_int_equal(nvme_client_identify(&world.guest, NVME_CNS_NS_LIST, 0xfffffffe, world.data), 0x400b);
-	assert_int_equal(nvme_client_identify(&world.guest, NVME_CNS_NS_DESCS, 0, world.data), 0x400b);
-	assert_int_equal(nvme_client_identify(&world.guest, NVME_CNS_CSI_NS, 1, world.data), 0x4002);
+	assert_int_equal(
+		nvme_client_identify(&world.guest, NVME_CNS_NS_LIST, 0xfffffffe, world.data),
+		0x400b);
+	assert_int_equal(nvme_client_identify(&world.guest, NVME_CNS_NS_DESCS, 0, world.data),
+			 0x400b);
+	assert_int_equal(nvme_client_identify(&world.guest, NVME_CNS_CSI_NS, 1, world.data),
+			 0x4002);
 	assert_int_equal(nvme_client_identify(&world.guest, 0xff, 1, world.data), 0x4002);
 }
 
@@ -163,7 +168,8 @@ static void data__random_io_matches_a_model(void **state)
 	(void)state;
 	assert_non_null(model);
 	for (i = 0; i < 1500; i++) {
-		uint32_t cnt = rand_r(&seed) % 4 ? 1 + (unsigned)rand_r(&seed) % 24 : 1 + (unsigned)rand_r(&seed) % 512;
+		uint32_t cnt = rand_r(&seed) % 4 ? 1 + (unsigned)rand_r(&seed) % 24
+						 : 1 + (unsigned)rand_r(&seed) % 512;
 		uint32_t lba = (unsigned)rand_r(&seed) % (model_lbas - cnt + 1);
 		uint32_t off = (unsigned)rand_r(&seed) % 2048 * 4;
 		unsigned qid = 1 + (unsigned)rand_r(&seed) % WORLD_QUEUES;
@@ -176,7 +182,8 @@ static void data__random_io_matches_a_model(void **state)
 		} else {
 			memset(world.p + off, 0xee, len);
 			assert_int_equal(world_read(qid, lba, cnt, off), 0);
-			assert_memory_equal(world.p + off, model + (size_t)lba * NVME_LBA_BYTES, len);
+			assert_memory_equal(world.p + off, model + (size_t)lba * NVME_LBA_BYTES,
+					    len);
 		}
 	}
 	free(model);
@@ -199,8 +206,10 @@ static void data__deep_queues(void **state)
 		for (q = 1; q <= WORLD_QUEUES; q++) {
 			for (i = 0; i < WORLD_DEPTH - 1; i++) {
 				unsigned n = (q - 1) * WORLD_DEPTH + i;
-				struct nvme_sqe sqe = { .opc = round ? NVME_IO_READ : NVME_IO_WRITE, .nsid = 1,
-							.cdw10 = n * 8, .cdw12 = 7,
+				struct nvme_sqe sqe = { .opc = round ? NVME_IO_READ : NVME_IO_WRITE,
+							.nsid = 1,
+							.cdw10 = n * 8,
+							.cdw12 = 7,
 							.prp1 = world.data + n * 4096 };
 
 				(void)nvme_client_put(g, q, sqe);
@@ -209,7 +218,8 @@ static void data__deep_queues(void **state)
 		}
 		for (q = 1; q <= WORLD_QUEUES; q++) {
 			while (done[q] < WORLD_DEPTH - 1) {
-				assert_int_equal(nvme_client_wait(g, q, &cqe[0], NVME_CLIENT_TIMEOUT_MS), 0);
+				assert_int_equal(
+					nvme_client_wait(g, q, &cqe[0], NVME_CLIENT_TIMEOUT_MS), 0);
 				assert_int_equal(nvme_client_status(&cqe[0]), 0);
 				assert_int_equal(cqe[0].sqid, q);
 				done[q]++;
@@ -224,7 +234,8 @@ static void data__deep_queues(void **state)
 		assert_non_null(want);
 		world_fill(want, WORLD_DATA_BYTES, 99);
 		for (q = 0; q < WORLD_QUEUES; q++)
-			assert_memory_equal(world.p + q * WORLD_DEPTH * 4096, want + q * WORLD_DEPTH * 4096,
+			assert_memory_equal(world.p + q * WORLD_DEPTH * 4096,
+					    want + q * WORLD_DEPTH * 4096,
 					    (WORLD_DEPTH - 1) * 4096);
 		free(want);
 	}
@@ -274,7 +285,8 @@ static void data__scattered_pages(void **state)
 
 	(void)state;
 	for (i = 0; i < 16; i++) {
-		page[i] = i % 2 ? NVME_CLIENT_HIGH + (100 + 3 * i) * 4096 : world.data + (64 - 2 * i) * 4096;
+		page[i] = i % 2 ? NVME_CLIENT_HIGH + (100 + 3 * i) * 4096
+				: world.data + (64 - 2 * i) * 4096;
 		world_fill(nvme_client_p(g, page[i]), 4096, 500 + i);
 		if (i)
 			list[i - 1] = page[i];
@@ -297,8 +309,10 @@ static uint16_t discard(uint64_t lba, uint32_t cnt)
 	struct nvme_dsm_range r = { .nlb = cnt, .slba = lba };
 
 	memcpy(world.p, &r, sizeof(r));
-	return nvme_client_do(&world.guest, 1,
-			      (struct nvme_sqe){ .opc = NVME_IO_DSM, .nsid = 1, .cdw11 = 4, .prp1 = world.data }, NULL);
+	return nvme_client_do(
+		&world.guest, 1,
+		(struct nvme_sqe){ .opc = NVME_IO_DSM, .nsid = 1, .cdw11 = 4, .prp1 = world.data },
+		NULL);
 }
 
 static bool all_zero(const uint8_t *p, size_t len)
@@ -334,8 +348,11 @@ static void data__discarded_blocks_read_as_zero_and_the_file_shrinks(void **stat
 	/* twin: out of range, nothing happens */
 	assert_int_equal(discard(WORLD_LBAS - 1, 2), 0x4080);
 	/* other attributes are hints */
-	assert_int_equal(nvme_client_do(&world.guest, 1, (struct nvme_sqe){ .opc = NVME_IO_DSM, .nsid = 1,
-		.prp1 = world.data }, NULL), 0x4080);
+	assert_int_equal(nvme_client_do(&world.guest, 1,
+					(struct nvme_sqe){
+						.opc = NVME_IO_DSM, .nsid = 1, .prp1 = world.data },
+					NULL),
+			 0x4080);
 }
 
 static void data__write_zeroes(void **state)
@@ -373,7 +390,8 @@ static void data__flushed_and_fua_writes_survive_a_killed_card(void **state)
 	memcpy(world.p, want, sizeof(want));
 	assert_int_equal(world_write(1, 800, 8, 0), 0);
 	assert_int_equal(nvme_client_flush(&world.guest, 2), 0);
-	assert_int_equal(nvme_client_rw(&world.guest, 1, true, 901, 8, world.data, world.list, true), 0);
+	assert_int_equal(
+		nvme_client_rw(&world.guest, 1, true, 901, 8, world.data, world.list, true), 0);
 
 	nvme_client_close(&world.guest);
 	card_host_kill(&world.host);
@@ -418,8 +436,12 @@ static void dbbuf__io_works_and_the_guest_hardly_rings(void **state)
 	rings = g->rings;
 	while (done < 4000) {
 		for (i = 0; i < 8 && put - done < 32; i++, put++)
-			(void)nvme_client_put(g, 1, (struct nvme_sqe){ .opc = NVME_IO_READ, .nsid = 1,
-					.cdw10 = (put * 8) % 4096, .cdw12 = 7, .prp1 = world.data });
+			(void)nvme_client_put(g, 1,
+					      (struct nvme_sqe){ .opc = NVME_IO_READ,
+								 .nsid = 1,
+								 .cdw10 = (put * 8) % 4096,
+								 .cdw12 = 7,
+								 .prp1 = world.data });
 		nvme_client_ring(g, 1);
 		assert_int_equal(nvme_client_wait(g, 1, &cqe, NVME_CLIENT_TIMEOUT_MS), 0);
 		assert_int_equal(nvme_client_status(&cqe), 0);
@@ -458,9 +480,13 @@ static void dbbuf__reset_turns_it_off(void **state)
 
 static uint16_t log_get(uint8_t lid, uint32_t nsid, uint32_t dwords, uint64_t off, uint64_t prp2)
 {
-	struct nvme_sqe sqe = { .opc = NVME_ADM_GET_LOG_PAGE, .nsid = nsid, .cdw10 = lid | (dwords - 1) << 16,
-				.cdw12 = (uint32_t)off, .cdw13 = (uint32_t)(off >> 32),
-				.prp1 = world.data, .prp2 = prp2 };
+	struct nvme_sqe sqe = { .opc = NVME_ADM_GET_LOG_PAGE,
+				.nsid = nsid,
+				.cdw10 = lid | (dwords - 1) << 16,
+				.cdw12 = (uint32_t)off,
+				.cdw13 = (uint32_t)(off >> 32),
+				.prp1 = world.data,
+				.prp2 = prp2 };
 
 	return world_admin(sqe, NULL);
 }
@@ -532,7 +558,8 @@ static void feature__answers(void **state)
 	(void)state;
 	assert_int_equal(feature(NVME_ADM_GET_FEATURES, NVME_FEAT_QUEUES, 0, &v), 0);
 	assert_int_equal(v, 7u << 16 | 7);
-	assert_int_equal(feature(NVME_ADM_SET_FEATURES, NVME_FEAT_QUEUES, 0, &v), 0x400c); /* queues exist */
+	assert_int_equal(feature(NVME_ADM_SET_FEATURES, NVME_FEAT_QUEUES, 0, &v),
+			 0x400c); /* queues exist */
 	assert_int_equal(feature(NVME_ADM_GET_FEATURES, NVME_FEAT_WRITE_CACHE, 0, &v), 0);
 	assert_int_equal(v, 1);
 	assert_int_equal(feature(NVME_ADM_SET_FEATURES, NVME_FEAT_WRITE_CACHE, 0, &v), 0);
@@ -547,7 +574,8 @@ static void feature__answers(void **state)
 	assert_int_equal(v, 0);
 	assert_int_equal(feature(NVME_ADM_SET_FEATURES, NVME_FEAT_POWER, 1, &v), 0x4002);
 	assert_int_equal(feature(NVME_ADM_GET_FEATURES, NVME_FEAT_TEMPERATURE, 0, &v), 0);
-	assert_int_equal(feature(NVME_ADM_GET_FEATURES, NVME_FEAT_TEMPERATURE, 1u << 16, &v), 0x4002);
+	assert_int_equal(feature(NVME_ADM_GET_FEATURES, NVME_FEAT_TEMPERATURE, 1u << 16, &v),
+			 0x4002);
 	assert_int_equal(feature(NVME_ADM_GET_FEATURES, 0x0e, 0, &v), 0x4002);
 	assert_int_equal(feature(NVME_ADM_SET_FEATURES, 0x16, 0, &v), 0x4002);
 	/* a reset forgets */
@@ -574,7 +602,8 @@ static void event__requests_wait_are_limited_and_can_be_aborted(void **state)
 	assert_int_equal(nvme_client_reap(g, 0, cqe, 8), 0);
 
 	/* Abort: two completions, the victim's with "abort requested", ours with 0 in dword 0. */
-	(void)nvme_client_put(g, 0, (struct nvme_sqe){ .opc = NVME_ADM_ABORT, .cdw10 = (uint32_t)cid[2] << 16 });
+	(void)nvme_client_put(
+		g, 0, (struct nvme_sqe){ .opc = NVME_ADM_ABORT, .cdw10 = (uint32_t)cid[2] << 16 });
 	nvme_client_ring(g, 0);
 	assert_int_equal(nvme_client_wait(g, 0, &cqe[0], NVME_CLIENT_TIMEOUT_MS), 0);
 	assert_int_equal(nvme_client_wait(g, 0, &cqe[1], NVME_CLIENT_TIMEOUT_MS), 0);
@@ -583,7 +612,10 @@ static void event__requests_wait_are_limited_and_can_be_aborted(void **state)
 	assert_int_equal(nvme_client_status(&cqe[1]), 0);
 	assert_int_equal(cqe[1].dw0, 0);
 	/* again: not there any more */
-	assert_int_equal(world_admin((struct nvme_sqe){ .opc = NVME_ADM_ABORT, .cdw10 = (uint32_t)cid[2] << 16 }, &dw0), 0);
+	assert_int_equal(world_admin((struct nvme_sqe){ .opc = NVME_ADM_ABORT,
+							.cdw10 = (uint32_t)cid[2] << 16 },
+				     &dw0),
+			 0);
 	assert_int_equal(dw0, 1);
 }
 
@@ -597,7 +629,9 @@ static void abort__of_commands_in_flight(void **state)
 	world_fill(world.p, 262144, 77);
 	assert_int_equal(world_write(1, 0, 512, 0), 0);
 	for (round = 0; round < 200; round++) {
-		struct nvme_sqe sqe = { .opc = round % 2 ? NVME_IO_READ : NVME_IO_WRITE, .nsid = 1, .cdw12 = 511 };
+		struct nvme_sqe sqe = { .opc = round % 2 ? NVME_IO_READ : NVME_IO_WRITE,
+					.nsid = 1,
+					.cdw12 = 511 };
 		struct nvme_cqe cqe;
 		uint16_t cid[8], victim;
 		uint32_t dw0;
@@ -608,8 +642,11 @@ static void abort__of_commands_in_flight(void **state)
 			cid[i] = nvme_client_put(g, 1, sqe);
 		nvme_client_ring(g, 1);
 		victim = cid[7 - round % 4];
-		assert_int_equal(world_admin((struct nvme_sqe){ .opc = NVME_ADM_ABORT,
-						.cdw10 = (uint32_t)victim << 16 | 1 }, &dw0), 0);
+		assert_int_equal(
+			world_admin((struct nvme_sqe){ .opc = NVME_ADM_ABORT,
+						       .cdw10 = (uint32_t)victim << 16 | 1 },
+				    &dw0),
+			0);
 		for (i = 0; i < 8; i++) {
 			assert_int_equal(nvme_client_wait(g, 1, &cqe, NVME_CLIENT_TIMEOUT_MS), 0);
 			assert_true(cqe.cid >= cid[0] || cid[7] < cid[0]);
@@ -650,8 +687,11 @@ static void flood(unsigned round)
 
 	for (q = 1; q <= 2; q++) {
 		for (i = 0; i < 16; i++) {
-			struct nvme_sqe sqe = { .opc = (round + i) % 2 ? NVME_IO_READ : NVME_IO_WRITE, .nsid = 1,
-						.cdw10 = i * 128, .cdw12 = 127 };
+			struct nvme_sqe sqe = { .opc = (round + i) % 2 ? NVME_IO_READ
+								       : NVME_IO_WRITE,
+						.nsid = 1,
+						.cdw10 = i * 128,
+						.cdw12 = 127 };
 
 			nvme_client_prps(g, &sqe, world.data, 65536, world.list);
 			(void)nvme_client_put(g, q, sqe);
@@ -702,7 +742,9 @@ static void life__function_resets_in_flight(void **state)
 			assert_int_equal(vu_client_reset(g->vu), 0);
 		} else {
 			devctl = 1u << 15; /* initiate function level reset */
-			assert_int_equal(vu_client_write(g->vu, VU_REGION_CONFIG, (unsigned)cap + 8, &devctl, 2), 0);
+			assert_int_equal(vu_client_write(g->vu, VU_REGION_CONFIG, (unsigned)cap + 8,
+							 &devctl, 2),
+					 0);
 		}
 		assert_int_equal(nvme_client_reg32(g, NVME_REG_CC), 0);
 		assert_int_equal(nvme_client_reg32(g, NVME_REG_CSTS), 0);
@@ -725,10 +767,12 @@ static void life__unmap_waits_for_io_in_flight(void **state)
 		assert_int_equal(vu_client_dma_unmap(g->vu, NVME_CLIENT_HIGH, half), 0);
 		/* The other half still serves. What was asked before has been answered or follows. */
 		for (i = 0; i < 32; i++)
-			assert_int_equal(nvme_client_wait(g, 1 + i / 16, &cqe, NVME_CLIENT_TIMEOUT_MS), 0);
+			assert_int_equal(
+				nvme_client_wait(g, 1 + i / 16, &cqe, NVME_CLIENT_TIMEOUT_MS), 0);
 		assert_int_equal(world_read(1, 0, 8, 0), 0);
-		assert_int_equal(vu_client_dma_map(g->vu, NVME_CLIENT_HIGH, half, VU_DMA_READ | VU_DMA_WRITE, g->ram_fd,
-						   half), 0);
+		assert_int_equal(vu_client_dma_map(g->vu, NVME_CLIENT_HIGH, half,
+						   VU_DMA_READ | VU_DMA_WRITE, g->ram_fd, half),
+				 0);
 	}
 	world_alive();
 }
@@ -737,8 +781,12 @@ static void life__unmap_waits_for_io_in_flight(void **state)
 static void life__a_full_completion_queue_holds_commands_back(void **state)
 {
 	struct nvme_client *g = &world.guest;
-	struct nvme_sqe cq = { .opc = NVME_ADM_CREATE_CQ, .cdw10 = 7u << 16 | 5, .cdw11 = 5u << 16 | 3 };
-	struct nvme_sqe sq = { .opc = NVME_ADM_CREATE_SQ, .cdw10 = 63u << 16 | 5, .cdw11 = 5u << 16 | 1 };
+	struct nvme_sqe cq = { .opc = NVME_ADM_CREATE_CQ,
+			       .cdw10 = 7u << 16 | 5,
+			       .cdw11 = 5u << 16 | 3 };
+	struct nvme_sqe sq = { .opc = NVME_ADM_CREATE_SQ,
+			       .cdw10 = 63u << 16 | 5,
+			       .cdw11 = 5u << 16 | 1 };
 	struct nvme_client_queue *q = &g->q[5];
 	struct nvme_cqe cqe;
 	unsigned mode, i;
@@ -763,7 +811,8 @@ static void life__a_full_completion_queue_holds_commands_back(void **state)
 		assert_int_equal(world_admin(sq, NULL), 0);
 
 		for (i = 0; i < 40; i++)
-			(void)nvme_client_put(g, 5, (struct nvme_sqe){ .opc = NVME_IO_FLUSH, .nsid = 1 });
+			(void)nvme_client_put(g, 5,
+					      (struct nvme_sqe){ .opc = NVME_IO_FLUSH, .nsid = 1 });
 		nvme_client_ring(g, 5);
 		usleep(30000);
 		assert_int_equal(world_read(1, 0, 8, 0), 0); /* others go on */
@@ -785,15 +834,22 @@ static void life__a_full_completion_queue_holds_commands_back(void **state)
 				uint16_t old = (uint16_t)g->db_shadow[11], event;
 
 				__atomic_store_n(&g->db_shadow[11], q->head, __ATOMIC_SEQ_CST);
-				event = (uint16_t)__atomic_load_n(&g->db_event[11], __ATOMIC_SEQ_CST);
+				event = (uint16_t)__atomic_load_n(&g->db_event[11],
+								  __ATOMIC_SEQ_CST);
 				if ((uint16_t)(q->head - event - 1) < (uint16_t)(q->head - old))
 					nvme_client_doorbell(g, 11, q->head);
 			} else {
 				nvme_client_doorbell(g, 11, q->head);
 			}
 		}
-		assert_int_equal(world_admin((struct nvme_sqe){ .opc = NVME_ADM_DELETE_SQ, .cdw10 = 5 }, NULL), 0);
-		assert_int_equal(world_admin((struct nvme_sqe){ .opc = NVME_ADM_DELETE_CQ, .cdw10 = 5 }, NULL), 0);
+		assert_int_equal(
+			world_admin((struct nvme_sqe){ .opc = NVME_ADM_DELETE_SQ, .cdw10 = 5 },
+				    NULL),
+			0);
+		assert_int_equal(
+			world_admin((struct nvme_sqe){ .opc = NVME_ADM_DELETE_CQ, .cdw10 = 5 },
+				    NULL),
+			0);
 		q->size = 0;
 	}
 }

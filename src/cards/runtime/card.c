@@ -49,7 +49,8 @@ int card_init(struct card *card, const struct card_kind *kind, void *ctx)
 		f->card = card;
 		f->idx = i;
 		f->work_fd = -1;
-		f->doorbells = card->doorbells + (size_t)i * CARD_DOORBELL_BYTES / sizeof(*f->doorbells);
+		f->doorbells =
+			card->doorbells + (size_t)i * CARD_DOORBELL_BYTES / sizeof(*f->doorbells);
 		r = f->kick_fd = fd_eventfd();
 		if (r < 0)
 			return r;
@@ -173,8 +174,8 @@ static void function_unwatch(struct card_function *f)
 		loop_del(l, vu_server_fd(f->server));
 }
 
-int card_function_serve(struct card_function *f, int sock, const struct pci_config_conf *conf, uint64_t db_off,
-			const struct card_model *model, void *dev, int work_fd)
+int card_function_serve(struct card_function *f, int sock, const struct pci_config_conf *conf,
+			uint64_t db_off, const struct card_model *model, void *dev, int work_fd)
 {
 	CLEANUP(fd_closep) int fd = sock;
 	struct vu_server_conf sc = {

@@ -32,7 +32,8 @@ enum {
 	CARD_FUNCTIONS_MAX = CTL_VOLUMES_MAX,
 	CARD_DOORBELL_BYTES = 4096, /* one page of the shared doorbell memory per function */
 	CARD_TURNS_MAX = 64,
-	CARD_NOFILE_MAX = 1024, /* a function: socket, backing, engine's eventfd, an eventfd per vector */
+	CARD_NOFILE_MAX =
+		1024, /* a function: socket, backing, engine's eventfd, an eventfd per vector */
 };
 
 struct card;
@@ -54,18 +55,18 @@ struct card_model {
 
 struct card_function {
 	struct card *card;
-	unsigned idx;            /* in the card; its doorbell page */
+	unsigned idx; /* in the card; its doorbell page */
 	bool used;
 	bool serving;
 	const struct card_model *model;
-	void *dev;               /* the model's */
-	struct gmem *mem;        /* owned */
+	void *dev;                /* the model's */
+	struct gmem *mem;         /* owned */
 	struct vu_server *server; /* owned; NULL until serving */
 	struct pci_config config;
 	_Atomic uint32_t *doorbells; /* CARD_DOORBELL_BYTES, shared with the hypervisor */
-	int kick_fd;             /* owned eventfd: the hypervisor stored a doorbell */
-	int work_fd;             /* borrowed from the model, or -1: readable when service() has work */
-	uint32_t server_events;  /* what the loop waits for on the connection */
+	int kick_fd;                 /* owned eventfd: the hypervisor stored a doorbell */
+	int work_fd; /* borrowed from the model, or -1: readable when service() has work */
+	uint32_t server_events; /* what the loop waits for on the connection */
 	struct loop_ref server_ref, kick_ref, work_ref;
 };
 
@@ -83,10 +84,11 @@ struct card {
 	void *ctx;                    /* the program's */
 	struct loop loop;
 	struct loop_ref control_ref, watch_ref;
-	int watch_fd; /* borrowed, -1: none */
+	int watch_fd;    /* borrowed, -1: none */
 	int doorbell_fd; /* memfd of all doorbell pages, owned */
 	_Atomic uint32_t *doorbells;
-	uint64_t poll_ns; /* keep looking for work this long after the last, before sleeping; 0: do not */
+	uint64_t
+		poll_ns; /* keep looking for work this long after the last, before sleeping; 0: do not */
 	struct card_function function[CARD_FUNCTIONS_MAX];
 	struct ctl_msg msg; /* too large for the stack */
 };
@@ -120,8 +122,9 @@ MUST_USE int card_function_get(struct card *card, struct card_function **ret);
  * @work_fd: borrowed from the model: wakes the loop; -1: none
  * Return: 0, -errno (the model is not called any more; @dev stays the caller's).
  */
-MUST_USE int card_function_serve(struct card_function *f, int sock, const struct pci_config_conf *conf,
-				 uint64_t db_off, const struct card_model *model, void *dev, int work_fd);
+MUST_USE int card_function_serve(struct card_function *f, int sock,
+				 const struct pci_config_conf *conf, uint64_t db_off,
+				 const struct card_model *model, void *dev, int work_fd);
 
 /* card_function_put(): ends the connection if there is one, without model->gone(). The model must be quiet. */
 void card_function_put(struct card_function *f);

@@ -172,11 +172,13 @@ static uint16_t identify(struct nvme_ctrl *c, const struct nvme_sqe *sqe)
 	uint8_t page[NVME_DATA_BYTES];
 	uint16_t status;
 
-	status = nvme_identify(&c->conf.id, sqe->nsid, sqe->cdw10 & 0xff, (uint8_t)(sqe->cdw11 >> 24), page);
+	status = nvme_identify(&c->conf.id, sqe->nsid, sqe->cdw10 & 0xff,
+			       (uint8_t)(sqe->cdw11 >> 24), page);
 	if (status)
 		return status;
-	return nvme_status_of(prp_copy_out(c->conf.mem, sqe->prp1, sqe->prp2, sizeof(page), page, sizeof(page)),
-			      0);
+	return nvme_status_of(
+		prp_copy_out(c->conf.mem, sqe->prp1, sqe->prp2, sizeof(page), page, sizeof(page)),
+		0);
 }
 
 /* Reading a log tells us that its event was heard, unless the guest wants to keep it (RAE). */
@@ -273,7 +275,8 @@ void nvme_admin_events(struct nvme_ctrl *c)
 {
 	struct nvme_aer *aer = &c->aer;
 
-	if (aer->ns_changed_due && !aer->ns_changed_masked && c->features.async_events & NVME_AEC_NS_ATTR &&
+	if (aer->ns_changed_due && !aer->ns_changed_masked &&
+	    c->features.async_events & NVME_AEC_NS_ATTR &&
 	    event_answer(c, NVME_SC_SUCCESS, event_dword(2, 0, NVME_LOG_CHANGED_NS), 0)) {
 		aer->ns_changed_due = false;
 		aer->ns_changed_masked = true;

@@ -12,15 +12,19 @@ static const struct nvme_sqe aer = { .opc = NVME_ADM_ASYNC_EVENT };
 
 static void events_on(uint32_t mask)
 {
-	assert_int_equal(rig_do(0, (struct nvme_sqe){ .opc = NVME_ADM_SET_FEATURES, .cdw10 = NVME_FEAT_ASYNC_EVENT,
-						      .cdw11 = mask }), 0);
+	assert_int_equal(rig_do(0, (struct nvme_sqe){ .opc = NVME_ADM_SET_FEATURES,
+						      .cdw10 = NVME_FEAT_ASYNC_EVENT,
+						      .cdw11 = mask }),
+			 0);
 }
 
 static uint16_t log_get(uint8_t lid, bool keep)
 {
 	memset(rig.ram + RIG_DATA, 0xff, 4096);
-	return rig_do(0, (struct nvme_sqe){ .opc = NVME_ADM_GET_LOG_PAGE, .nsid = NVME_NSID_ALL,
-					    .cdw10 = lid | (keep ? 1u << 15 : 0) | 1023u << 16, .prp1 = RIG_DATA });
+	return rig_do(0, (struct nvme_sqe){ .opc = NVME_ADM_GET_LOG_PAGE,
+					    .nsid = NVME_NSID_ALL,
+					    .cdw10 = lid | (keep ? 1u << 15 : 0) | 1023u << 16,
+					    .prp1 = RIG_DATA });
 }
 
 static void resize__is_told_once_until_the_log_is_read(void **state)
@@ -57,7 +61,10 @@ static void resize__is_told_once_until_the_log_is_read(void **state)
 	assert_int_equal(log_get(NVME_LOG_CHANGED_NS, false), 0);
 	assert_int_equal(le32_load(rig.ram + RIG_DATA), 0);
 
-	assert_int_equal(rig_do(0, (struct nvme_sqe){ .opc = NVME_ADM_IDENTIFY, .nsid = 1, .prp1 = RIG_DATA }), 0);
+	assert_int_equal(
+		rig_do(0,
+		       (struct nvme_sqe){ .opc = NVME_ADM_IDENTIFY, .nsid = 1, .prp1 = RIG_DATA }),
+		0);
 	assert_int_equal(le64_load(rig.ram + RIG_DATA), 8192);
 }
 
@@ -127,7 +134,8 @@ static void abort__of_an_event_request(void **state)
 	(void)state;
 	victim = rig_put(0, aer);
 	rig_turn();
-	mine = rig_put(0, (struct nvme_sqe){ .opc = NVME_ADM_ABORT, .cdw10 = (uint32_t)victim << 16 });
+	mine = rig_put(0,
+		       (struct nvme_sqe){ .opc = NVME_ADM_ABORT, .cdw10 = (uint32_t)victim << 16 });
 	rig_turn();
 	assert_true(rig_reap(0, &cqe));
 	assert_int_equal(cqe.cid, victim);
@@ -139,7 +147,10 @@ static void abort__of_an_event_request(void **state)
 
 static void identify__layout_follows_the_whole_length(void **state)
 {
-	struct nvme_sqe sqe = { .opc = NVME_ADM_IDENTIFY, .cdw10 = 1, .prp1 = RIG_DATA + 2048, .prp2 = RIG_DATA + 8192 };
+	struct nvme_sqe sqe = { .opc = NVME_ADM_IDENTIFY,
+				.cdw10 = 1,
+				.prp1 = RIG_DATA + 2048,
+				.prp2 = RIG_DATA + 8192 };
 
 	(void)state;
 	memset(rig.ram + RIG_DATA, 0xee, 16384);
@@ -157,8 +168,11 @@ static void log__error_entries_newest_first(void **state)
 
 	(void)state;
 	for (i = 0; i < 70; i++)
-		assert_int_equal(rig_do(1, (struct nvme_sqe){ .opc = NVME_IO_READ, .nsid = i, .cdw12 = 7,
-							      .cdw10 = 100000, .prp1 = RIG_DATA }),
+		assert_int_equal(rig_do(1, (struct nvme_sqe){ .opc = NVME_IO_READ,
+							      .nsid = i,
+							      .cdw12 = 7,
+							      .cdw10 = 100000,
+							      .prp1 = RIG_DATA }),
 				 i == 1 ? 0x4080 : 0x400b);
 	assert_int_equal(log_get(NVME_LOG_ERROR, false), 0);
 	assert_int_equal(le64_load(rig.ram + RIG_DATA), 70);

@@ -66,7 +66,7 @@ static const enum nvme_state next_state[NVME_STATES][NVME_EVENTS] = {
 
 static const char *const state_name[NVME_STATES] = {
 	[NVME_DISABLED] = "disabled", [NVME_READY] = "ready", [NVME_SHUTTING] = "shutting",
-	[NVME_SHUT] = "shut",	      [NVME_FATAL] = "fatal",
+	[NVME_SHUT] = "shut",         [NVME_FATAL] = "fatal",
 };
 
 int nvme_ctrl_new(const struct nvme_ctrl_conf *conf, struct nvme_ctrl **ret)
@@ -261,7 +261,8 @@ static uint32_t csts(const struct nvme_ctrl *c)
 static void regs_make(const struct nvme_ctrl *c, uint8_t ret[REGS_BYTES])
 {
 	/* MQES; contiguous queues required; time-out; NVM command set; 4 KiB pages only. */
-	uint64_t cap = (NVME_QUEUE_ENTRIES_MAX - 1) | 1u << 16 | (uint64_t)CAP_TO << 24 | (uint64_t)1 << 37;
+	uint64_t cap = (NVME_QUEUE_ENTRIES_MAX - 1) | 1u << 16 | (uint64_t)CAP_TO << 24 |
+		       (uint64_t)1 << 37;
 
 	memset(ret, 0, REGS_BYTES);
 	le64_store(ret + NVME_REG_CAP, cap);
@@ -302,7 +303,8 @@ void nvme_ctrl_access(struct nvme_ctrl *c, uint64_t off, void *buf, size_t len, 
 
 /* ---- completions ---- */
 
-void nvme_ctrl_error(struct nvme_ctrl *c, uint16_t sqid, uint16_t cid, uint16_t status, uint64_t lba)
+void nvme_ctrl_error(struct nvme_ctrl *c, uint16_t sqid, uint16_t cid, uint16_t status,
+		     uint64_t lba)
 {
 	struct nvme_error e = {
 		.sqid = sqid,
@@ -315,7 +317,8 @@ void nvme_ctrl_error(struct nvme_ctrl *c, uint16_t sqid, uint16_t cid, uint16_t 
 	nvme_stats_error(&c->stats, e);
 }
 
-void nvme_ctrl_complete(struct nvme_ctrl *c, uint16_t sqid, uint16_t cid, uint16_t status, uint32_t dw0)
+void nvme_ctrl_complete(struct nvme_ctrl *c, uint16_t sqid, uint16_t cid, uint16_t status,
+			uint32_t dw0)
 {
 	struct nvme_sq *sq = &c->sq[sqid];
 	struct nvme_cq *cq = &c->cq[sq->cqid];
@@ -448,7 +451,8 @@ static void shut_flush_done(struct nvme_ctrl *c)
 	if (!c->shut_flush_sent)
 		return; /* of an earlier shutdown that a reset cut short */
 	if (c->shut_flush.res < 0)
-		log_err("nvme.shutdown_flush", "dev=%s err=%d", c->conf.id.volume_id, c->shut_flush.res);
+		log_err("nvme.shutdown_flush", "dev=%s err=%d", c->conf.id.volume_id,
+			c->shut_flush.res);
 	nvme_ctrl_event(c, NVME_EV_FLUSHED);
 }
 

@@ -30,11 +30,11 @@
 #include "volume/volume.h"
 
 enum {
-	NVME_CMDS_MAX = 256,     /* commands in work in one controller */
-	NVME_BATCH_MAX = 64,     /* commands fetched in one turn, all queues together */
+	NVME_CMDS_MAX = 256,      /* commands in work in one controller */
+	NVME_BATCH_MAX = 64,      /* commands fetched in one turn, all queues together */
 	NVME_QUEUE_TURN_MAX = 16, /* ... and from one queue before the next is looked at */
 	NVME_ADMIN_TURN_MAX = 8,
-	NVME_POLL_MAX = 64,      /* completions taken from the volume in one call */
+	NVME_POLL_MAX = 64,              /* completions taken from the volume in one call */
 	NVME_DSM_STEP_BYTES = 256 << 20, /* of one discard handed to the volume at a time */
 };
 
@@ -60,7 +60,7 @@ enum nvme_event {
 enum nvme_cmd_state {
 	NVME_CMD_FREE,
 	NVME_CMD_RUNNING, /* the guest waits for its completion */
-	NVME_CMD_ORPHAN,  /* the volume still holds the request; nobody waits, no guest memory is held */
+	NVME_CMD_ORPHAN, /* the volume still holds the request; nobody waits, no guest memory is held */
 };
 
 /* A command in work. */
@@ -69,8 +69,8 @@ struct nvme_cmd {
 	enum nvme_cmd_state state;
 	uint16_t sqid, cid, cqid;
 	uint8_t opc;
-	bool write;        /* changes the medium */
-	uint32_t bytes;    /* of reads and writes */
+	bool write;     /* changes the medium */
+	uint32_t bytes; /* of reads and writes */
 	uint64_t lba;
 	uint64_t start_ns;
 	unsigned range_cnt, range_idx; /* Dataset Management: ranges, and the one in work */
@@ -91,11 +91,11 @@ struct nvme_aer {
 };
 
 struct nvme_ctrl_conf {
-	struct nvme_identity id;      /* lba_cnt is taken from the volume */
-	struct gmem *mem;             /* borrowed */
-	struct vol *vol;              /* borrowed; used by this controller only */
-	_Atomic uint32_t *db_page;    /* borrowed; NVME_DB_PAGE_BYTES; the hypervisor writes it */
-	unsigned io_queues;           /* pairs to grant, 1 … NVME_IO_QUEUES_MAX; vectors are one more */
+	struct nvme_identity id;   /* lba_cnt is taken from the volume */
+	struct gmem *mem;          /* borrowed */
+	struct vol *vol;           /* borrowed; used by this controller only */
+	_Atomic uint32_t *db_page; /* borrowed; NVME_DB_PAGE_BYTES; the hypervisor writes it */
+	unsigned io_queues; /* pairs to grant, 1 … NVME_IO_QUEUES_MAX; vectors are one more */
 	void (*irq)(void *ctx, unsigned vector); /* signal an MSI-X vector */
 	void *irq_ctx;
 };
@@ -123,10 +123,10 @@ struct nvme_ctrl {
 	bool ns_changed, degraded;
 	uint64_t born_ns, now_ns; /* now: as of this turn */
 
-	unsigned running;              /* commands in NVME_CMD_RUNNING */
-	struct nvme_cmd *cmd;          /* NVME_CMDS_MAX of them; owned; pages are touched as they are used */
-	unsigned cmd_used;             /* slots ever used */
-	uint16_t free[NVME_CMDS_MAX];  /* indices of free slots, last freed on top */
+	unsigned running;     /* commands in NVME_CMD_RUNNING */
+	struct nvme_cmd *cmd; /* NVME_CMDS_MAX of them; owned; pages are touched as they are used */
+	unsigned cmd_used;    /* slots ever used */
+	uint16_t free[NVME_CMDS_MAX]; /* indices of free slots, last freed on top */
 	unsigned free_cnt;
 	struct vol_req *batch[NVME_BATCH_MAX]; /* for the volume, at the end of the turn */
 	unsigned batch_cnt;
@@ -186,9 +186,11 @@ void nvme_ctrl_event(struct nvme_ctrl *c, enum nvme_event ev);
 void nvme_ctrl_fatal(struct nvme_ctrl *c, const char *why, unsigned qid);
 
 /* nvme_ctrl_complete(): post a completion whose place was reserved when the command was fetched. */
-void nvme_ctrl_complete(struct nvme_ctrl *c, uint16_t sqid, uint16_t cid, uint16_t status, uint32_t dw0);
+void nvme_ctrl_complete(struct nvme_ctrl *c, uint16_t sqid, uint16_t cid, uint16_t status,
+			uint32_t dw0);
 /* nvme_ctrl_error(): what the error log shows besides the status. */
-void nvme_ctrl_error(struct nvme_ctrl *c, uint16_t sqid, uint16_t cid, uint16_t status, uint64_t lba);
+void nvme_ctrl_error(struct nvme_ctrl *c, uint16_t sqid, uint16_t cid, uint16_t status,
+		     uint64_t lba);
 
 /* admin.c */
 void nvme_admin_run(struct nvme_ctrl *c, const struct nvme_sqe *sqe);

@@ -9,8 +9,12 @@
 
 #include "base/bytes.h"
 
-static const struct nvme_sqe read_one = { .opc = NVME_IO_READ, .nsid = 1, .cdw12 = 7, .prp1 = RIG_DATA };
-static const struct nvme_sqe write_one = { .opc = NVME_IO_WRITE, .nsid = 1, .cdw12 = 7, .prp1 = RIG_DATA };
+static const struct nvme_sqe read_one = {
+	.opc = NVME_IO_READ, .nsid = 1, .cdw12 = 7, .prp1 = RIG_DATA
+};
+static const struct nvme_sqe write_one = {
+	.opc = NVME_IO_WRITE, .nsid = 1, .cdw12 = 7, .prp1 = RIG_DATA
+};
 static const struct nvme_sqe identify = { .opc = NVME_ADM_IDENTIFY, .cdw10 = 1, .prp1 = RIG_DATA };
 
 /* ---- states ---- */

@@ -62,7 +62,8 @@ static uint16_t vector_set(struct nvme_features *f, uint32_t v)
 	return NVME_SC_SUCCESS;
 }
 
-uint16_t nvme_features_set(struct nvme_features *f, const struct nvme_sqe *sqe, bool queues_up, uint32_t *ret)
+uint16_t nvme_features_set(struct nvme_features *f, const struct nvme_sqe *sqe, bool queues_up,
+			   uint32_t *ret)
 {
 	uint32_t v = sqe->cdw11;
 

@@ -57,8 +57,8 @@ static void controller_page(const struct nvme_identity *id, uint8_t *p)
 	text_put(p + 64, 8, "2.0"); /* FR */
 	p[77] = NVME_MDTS;
 	le32_store(p + 80, NVME_VERSION);
-	le32_store(p + 92, 1u << 8); /* OAES: namespace attribute notices */
-	p[111] = 1;                  /* CNTRLTYPE: I/O */
+	le32_store(p + 92, 1u << 8);  /* OAES: namespace attribute notices */
+	p[111] = 1;                   /* CNTRLTYPE: I/O */
 	le16_store(p + 256, 1u << 8); /* OACS: Doorbell Buffer Config */
 	p[258] = NVME_ABORTS_MAX - 1;
 	p[259] = NVME_AERS_MAX - 1;
@@ -66,11 +66,11 @@ static void controller_page(const struct nvme_identity *id, uint8_t *p)
 	p[262] = NVME_ERROR_LOG_ENTRIES - 1;
 	le16_store(p + 266, 0x157); /* WCTEMP: 70 °C; 1.2 and later want it not 0 */
 	le16_store(p + 268, 0x157); /* CCTEMP */
-	p[512] = 0x66; /* SQES */
-	p[513] = 0x44; /* CQES */
-	le32_store(p + 516, 1); /* NN */
+	p[512] = 0x66;              /* SQES */
+	p[513] = 0x44;              /* CQES */
+	le32_store(p + 516, 1);     /* NN */
 	le16_store(p + 520, (1u << 2) | (1u << 3)); /* ONCS: Dataset Management, Write Zeroes */
-	p[525] = 1; /* VWC: present; flush means what it says */
+	p[525] = 1;                                 /* VWC: present; flush means what it says */
 	nqn_put(p + 768, serial);
 	le16_store(p + 2048, 2500); /* PSD0: 25 W, in 10 mW */
 	text_put(p + 3072, NVME_EBS_NAME_BYTES, id->device_name);
@@ -82,7 +82,7 @@ static void namespace_page(const struct nvme_identity *id, uint8_t *p)
 	le64_store(p + 0, id->lba_cnt);  /* NSZE */
 	le64_store(p + 8, id->lba_cnt);  /* NCAP */
 	le64_store(p + 16, id->lba_cnt); /* NUSE */
-	p[24] = 1u << 4; /* NSFEAT: the preferred sizes below are set */
+	p[24] = 1u << 4;                 /* NSFEAT: the preferred sizes below are set */
 	p[33] = 0x09; /* DLFEAT: deallocated reads as zeroes; Write Zeroes may deallocate */
 	/* 4096-byte hints, 0-based in blocks: NPWG, NPWA, NPDG, NPDA, NOWS */
 	le16_store(p + 64, 7);
@@ -90,7 +90,7 @@ static void namespace_page(const struct nvme_identity *id, uint8_t *p)
 	le16_store(p + 68, 7);
 	le16_store(p + 70, 7);
 	le16_store(p + 72, 7);
-	p[99] = id->read_only ? 1 : 0; /* NSATTR: write protected */
+	p[99] = id->read_only ? 1 : 0;                       /* NSATTR: write protected */
 	le32_store(p + 128, (uint32_t)NVME_LBA_SHIFT << 16); /* LBAF0: 512 bytes, no metadata */
 	text_put(p + 384, NVME_EBS_NAME_BYTES, id->device_name);
 	text_put(p + 384 + 32, 32, id->volume_id);

@@ -14,13 +14,13 @@
 #define NVME_VERSION 0x00010400u /* 1.4.0 */
 
 enum {
-	NVME_MDTS = 6,              /* 2^6 pages: 256 KiB */
+	NVME_MDTS = 6, /* 2^6 pages: 256 KiB */
 	NVME_ERROR_LOG_ENTRIES = 64,
 	NVME_AERS_MAX = 4,
 	NVME_ABORTS_MAX = 4,
-	NVME_WZSL = 13,             /* 2^13 pages: 32 MiB, what a 16-bit block count can say */
-	NVME_DMRL = 255,            /* ranges of one discard; 256 does not fit the field */
-	NVME_DMRSL = 1 << 19,       /* blocks of one range: 256 MiB */
+	NVME_WZSL = 13,       /* 2^13 pages: 32 MiB, what a 16-bit block count can say */
+	NVME_DMRL = 255,      /* ranges of one discard; 256 does not fit the field */
+	NVME_DMRSL = 1 << 19, /* blocks of one range: 256 MiB */
 	NVME_EBS_NAME_BYTES = 32,
 };
 

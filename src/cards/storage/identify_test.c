@@ -43,7 +43,8 @@ static void identify__serial_has_no_dash_and_is_padded(void **state)
 
 static void identify__device_name_never_leaves_its_32_bytes(void **state)
 {
-	struct nvme_identity v = identity("vol-1", "/dev/a-name-much-longer-than-thirty-two-bytes-has");
+	struct nvme_identity v =
+		identity("vol-1", "/dev/a-name-much-longer-than-thirty-two-bytes-has");
 
 	(void)state;
 	assert_int_equal(nvme_identify(&v, 0, NVME_CNS_CTRL, 0, page), 0);
@@ -56,7 +57,8 @@ static void identify__device_name_never_leaves_its_32_bytes(void **state)
 
 static void identify__two_volumes_have_two_nqns(void **state)
 {
-	struct nvme_identity a = identity("vol-0123456789abcdef0", "x"), b = identity("vol-0123456789abcdef1", "x");
+	struct nvme_identity a = identity("vol-0123456789abcdef0", "x"),
+			     b = identity("vol-0123456789abcdef1", "x");
 	uint8_t nqn[256];
 
 	(void)state;

@@ -130,8 +130,8 @@ static uint16_t read_write(struct nvme_ctrl *c, struct nvme_cmd *cmd, const stru
 	if (cmd->write && sqe->cdw12 >> 20 & 0xf) /* directives: none */
 		return NVME_SC_INVALID_FIELD | NVME_SC_DNR;
 
-	r = prp_map(c->conf.mem, sqe->prp1, sqe->prp2, cmd->req.len, cmd->write ? GMEM_READ : GMEM_WRITE,
-		    &cmd->u.data);
+	r = prp_map(c->conf.mem, sqe->prp1, sqe->prp2, cmd->req.len,
+		    cmd->write ? GMEM_READ : GMEM_WRITE, &cmd->u.data);
 	if (r < 0)
 		return nvme_status_of(r, cmd->write);
 
@@ -170,14 +170,14 @@ static bool dsm_step(struct nvme_cmd *cmd)
 	return false;
 }
 
-static uint16_t dataset_management(struct nvme_ctrl *c, struct nvme_cmd *cmd, const struct nvme_sqe *sqe,
-				   bool *ret_over)
+static uint16_t dataset_management(struct nvme_ctrl *c, struct nvme_cmd *cmd,
+				   const struct nvme_sqe *sqe, bool *ret_over)
 {
 	uint32_t cnt = (sqe->cdw10 & 0xff) + 1, i;
 	int r;
 
-	r = prp_copy_in(c->conf.mem, sqe->prp1, sqe->prp2, cnt * sizeof(cmd->u.range[0]), cmd->u.range,
-			cnt * sizeof(cmd->u.range[0]));
+	r = prp_copy_in(c->conf.mem, sqe->prp1, sqe->prp2, cnt * sizeof(cmd->u.range[0]),
+			cmd->u.range, cnt * sizeof(cmd->u.range[0]));
 	if (r < 0)
 		return nvme_status_of(r, 1);
 	for (i = 0; i < cnt; i++)
@@ -193,7 +193,8 @@ static uint16_t dataset_management(struct nvme_ctrl *c, struct nvme_cmd *cmd, co
 	return NVME_SC_SUCCESS;
 }
 
-static uint16_t io_start(struct nvme_ctrl *c, struct nvme_cmd *cmd, const struct nvme_sqe *sqe, bool *ret_over)
+static uint16_t io_start(struct nvme_ctrl *c, struct nvme_cmd *cmd, const struct nvme_sqe *sqe,
+			 bool *ret_over)
 {
 	bool is_flush = sqe->opc == NVME_IO_FLUSH;
 
@@ -270,7 +271,8 @@ void nvme_io_done(struct nvme_ctrl *c, struct vol_req *req)
 	if (req->res == 0 && cmd->bytes)
 		nvme_stats_io(&c->stats, cmd->write, cmd->bytes, c->now_ns - cmd->start_ns);
 	if (req->res < 0 && req->res != -ERANGE && req->res != -EROFS)
-		log_warn_limited("nvme.io_error", "dev=%s opc=%u err=%d", c->conf.id.volume_id, cmd->opc, req->res);
+		log_warn_limited("nvme.io_error", "dev=%s opc=%u err=%d", c->conf.id.volume_id,
+				 cmd->opc, req->res);
 	cmd_end(c, cmd, nvme_status_of(req->res, cmd->write || cmd->opc == NVME_IO_FLUSH));
 }
 

@@ -11,8 +11,13 @@
 
 static struct nvme_sqe rw(uint8_t opc, uint64_t lba, uint32_t cnt)
 {
-	return (struct nvme_sqe){ .opc = opc, .nsid = 1, .cdw10 = (uint32_t)lba, .cdw11 = (uint32_t)(lba >> 32),
-				  .cdw12 = cnt - 1, .prp1 = RIG_DATA, .prp2 = RIG_DATA + 4096 };
+	return (struct nvme_sqe){ .opc = opc,
+				  .nsid = 1,
+				  .cdw10 = (uint32_t)lba,
+				  .cdw11 = (uint32_t)(lba >> 32),
+				  .cdw12 = cnt - 1,
+				  .prp1 = RIG_DATA,
+				  .prp2 = RIG_DATA + 4096 };
 }
 
 static void rw__reaches_the_volume_in_bytes(void **state)
@@ -42,7 +47,10 @@ static void rw__fua_by_flag_and_by_feature(void **state)
 	assert_int_equal(rig_do(1, sqe), 0);
 	assert_false(vol_fake_last(rig.vol)->fua);
 	/* write cache off: every write, and write zeroes */
-	assert_int_equal(rig_do(0, (struct nvme_sqe){ .opc = NVME_ADM_SET_FEATURES, .cdw10 = 6, .cdw11 = 0 }), 0);
+	assert_int_equal(
+		rig_do(0,
+		       (struct nvme_sqe){ .opc = NVME_ADM_SET_FEATURES, .cdw10 = 6, .cdw11 = 0 }),
+		0);
 	assert_int_equal(rig_do(1, sqe), 0);
 	assert_true(vol_fake_last(rig.vol)->fua);
 	assert_int_equal(rig_do(1, (struct nvme_sqe){ .opc = NVME_IO_WRITE_ZEROES, .nsid = 1 }), 0);
@@ -55,7 +63,8 @@ static void flush__goes_through(void **state)
 	(void)state;
 	assert_int_equal(rig_do(1, (struct nvme_sqe){ .opc = NVME_IO_FLUSH, .nsid = 1 }), 0);
 	assert_int_equal(vol_fake_last(rig.vol)->op, VOL_FLUSH);
-	assert_int_equal(rig_do(1, (struct nvme_sqe){ .opc = NVME_IO_FLUSH, .nsid = NVME_NSID_ALL }), 0);
+	assert_int_equal(
+		rig_do(1, (struct nvme_sqe){ .opc = NVME_IO_FLUSH, .nsid = NVME_NSID_ALL }), 0);
 	assert_int_equal(rig_do(1, (struct nvme_sqe){ .opc = NVME_IO_FLUSH }), 0x400b);
 }
 
@@ -65,8 +74,9 @@ static void errors__become_status_in_one_place(void **state)
 		int err;
 		uint16_t read, write;
 	} row[] = {
-		{ -EIO, 0x281, 0x280 },	    { -ENOSPC, 0x4081, 0x4081 }, { -EROFS, 0x4020, 0x4020 },
-		{ -ERANGE, 0x4080, 0x4080 }, { -ENOMEM, 0x006, 0x006 },	  { -ECANCELED, 0x007, 0x007 },
+		{ -EIO, 0x281, 0x280 },     { -ENOSPC, 0x4081, 0x4081 },
+		{ -EROFS, 0x4020, 0x4020 }, { -ERANGE, 0x4080, 0x4080 },
+		{ -ENOMEM, 0x006, 0x006 },  { -ECANCELED, 0x007, 0x007 },
 	};
 	unsigned i;
 
@@ -89,12 +99,16 @@ static void errors__after_a_failed_sync_nothing_is_acknowledged(void **state)
 	unsigned i;
 
 	(void)state;
-	assert_int_equal(rig_do(0, (struct nvme_sqe){ .opc = NVME_ADM_SET_FEATURES, .cdw10 = 11, .cdw11 = 0x1ff }), 0);
+	assert_int_equal(rig_do(0, (struct nvme_sqe){ .opc = NVME_ADM_SET_FEATURES,
+						      .cdw10 = 11,
+						      .cdw11 = 0x1ff }),
+			 0);
 	(void)rig_put(0, aer);
 	rig_turn();
 	vol_fake_fail_sync(rig.vol);
 	for (i = 0; i < 3; i++) {
-		assert_int_equal(rig_do(1, (struct nvme_sqe){ .opc = NVME_IO_FLUSH, .nsid = 1 }), 0x280);
+		assert_int_equal(rig_do(1, (struct nvme_sqe){ .opc = NVME_IO_FLUSH, .nsid = 1 }),
+				 0x280);
 		assert_int_equal(rig_do(1, rw(NVME_IO_WRITE, 0, 8)), 0x280);
 	}
 	assert_int_equal(rig_do(1, rw(NVME_IO_READ, 0, 8)), 0);
@@ -102,8 +116,10 @@ static void errors__after_a_failed_sync_nothing_is_acknowledged(void **state)
 	assert_true(rig_reap(0, &cqe));
 	assert_int_equal(cqe.dw0, 0x00020001);
 	assert_false(rig_reap(0, &cqe));
-	assert_int_equal(rig_do(0, (struct nvme_sqe){ .opc = NVME_ADM_GET_LOG_PAGE, .cdw10 = 2 | 127u << 16,
-						      .prp1 = RIG_DATA }), 0);
+	assert_int_equal(rig_do(0, (struct nvme_sqe){ .opc = NVME_ADM_GET_LOG_PAGE,
+						      .cdw10 = 2 | 127u << 16,
+						      .prp1 = RIG_DATA }),
+			 0);
 	assert_int_equal(rig.ram[RIG_DATA], 0x0c);
 	/* a reset by the guest changes nothing about it */
 	rig_reg_write(NVME_REG_CC, 0);
@@ -117,7 +133,10 @@ static void errors__after_a_failed_sync_nothing_is_acknowledged(void **state)
 static uint16_t dsm(const struct nvme_dsm_range *range, unsigned cnt)
 {
 	memcpy(rig.ram + RIG_DATA, range, cnt * sizeof(*range));
-	return rig_do(1, (struct nvme_sqe){ .opc = NVME_IO_DSM, .nsid = 1, .cdw10 = cnt - 1, .cdw11 = 4,
+	return rig_do(1, (struct nvme_sqe){ .opc = NVME_IO_DSM,
+					    .nsid = 1,
+					    .cdw10 = cnt - 1,
+					    .cdw11 = 4,
 					    .prp1 = RIG_DATA });
 }
 
@@ -171,7 +190,11 @@ static void dsm__hints_do_nothing(void **state)
 
 	(void)state;
 	memcpy(rig.ram + RIG_DATA, &range, sizeof(range));
-	assert_int_equal(rig_do(1, (struct nvme_sqe){ .opc = NVME_IO_DSM, .nsid = 1, .cdw11 = 3, .prp1 = RIG_DATA }), 0);
+	assert_int_equal(rig_do(1, (struct nvme_sqe){ .opc = NVME_IO_DSM,
+						      .nsid = 1,
+						      .cdw11 = 3,
+						      .prp1 = RIG_DATA }),
+			 0);
 	assert_int_equal(vol_fake_submitted(rig.vol), before);
 }
 
@@ -184,7 +207,10 @@ static void dsm__ranges_are_copied_once(void **state)
 	(void)state;
 	range[0] = (struct nvme_dsm_range){ 0, 8, 0 };
 	range[1] = (struct nvme_dsm_range){ 0, 8, 16 };
-	cid = rig_put(1, (struct nvme_sqe){ .opc = NVME_IO_DSM, .nsid = 1, .cdw10 = 1, .cdw11 = 4, .prp1 = RIG_DATA });
+	cid = rig_put(
+		1,
+		(struct nvme_sqe){
+			.opc = NVME_IO_DSM, .nsid = 1, .cdw10 = 1, .cdw11 = 4, .prp1 = RIG_DATA });
 	rig_turn();
 	range[1] = (struct nvme_dsm_range){ 0, 0xffffffff, UINT64_MAX };
 	rig_finish();
@@ -196,7 +222,8 @@ static void dsm__ranges_are_copied_once(void **state)
 
 static uint16_t abort_of(unsigned qid, uint16_t cid, uint32_t *ret_dw0)
 {
-	uint16_t mine = rig_put(0, (struct nvme_sqe){ .opc = NVME_ADM_ABORT, .cdw10 = (uint32_t)cid << 16 | qid });
+	uint16_t mine = rig_put(
+		0, (struct nvme_sqe){ .opc = NVME_ADM_ABORT, .cdw10 = (uint32_t)cid << 16 | qid });
 	struct nvme_cqe cqe;
 
 	rig_turn();
@@ -273,9 +300,14 @@ static void delete_sq__answers_what_ran_first(void **state)
 /* Two submission queues share a completion queue that is gone as memory: the deletion finds out in the middle. */
 static void delete_sq__when_answers_have_nowhere_to_go(void **state)
 {
-	struct nvme_sqe cq = { .opc = NVME_ADM_CREATE_CQ, .cdw10 = 15u << 16 | 2, .cdw11 = 2u << 16 | 3,
+	struct nvme_sqe cq = { .opc = NVME_ADM_CREATE_CQ,
+			       .cdw10 = 15u << 16 | 2,
+			       .cdw11 = 2u << 16 | 3,
 			       .prp1 = RIG_NOWHERE };
-	struct nvme_sqe sq = { .opc = NVME_ADM_CREATE_SQ, .cdw10 = 15u << 16 | 2, .cdw11 = 2u << 16 | 1, .prp1 = RIG_SQ(2) };
+	struct nvme_sqe sq = { .opc = NVME_ADM_CREATE_SQ,
+			       .cdw10 = 15u << 16 | 2,
+			       .cdw11 = 2u << 16 | 1,
+			       .prp1 = RIG_SQ(2) };
 	unsigned i;
 
 	(void)state;
@@ -297,9 +329,14 @@ static void delete_sq__when_answers_have_nowhere_to_go(void **state)
 /* Several completions come back in one poll; the first cannot be posted and everything stops. */
 static void completions__lost_queue_with_others_already_returned(void **state)
 {
-	struct nvme_sqe cq = { .opc = NVME_ADM_CREATE_CQ, .cdw10 = 15u << 16 | 2, .cdw11 = 2u << 16 | 3,
+	struct nvme_sqe cq = { .opc = NVME_ADM_CREATE_CQ,
+			       .cdw10 = 15u << 16 | 2,
+			       .cdw11 = 2u << 16 | 3,
 			       .prp1 = RIG_NOWHERE };
-	struct nvme_sqe sq = { .opc = NVME_ADM_CREATE_SQ, .cdw10 = 15u << 16 | 2, .cdw11 = 2u << 16 | 1, .prp1 = RIG_SQ(2) };
+	struct nvme_sqe sq = { .opc = NVME_ADM_CREATE_SQ,
+			       .cdw10 = 15u << 16 | 2,
+			       .cdw11 = 2u << 16 | 1,
+			       .prp1 = RIG_SQ(2) };
 	unsigned i;
 
 	(void)state;

@@ -51,7 +51,8 @@ static size_t error_page(const struct nvme_stats *s, uint8_t *p)
 	uint64_t n = min_u64(s->error_cnt, NVME_ERROR_LOG_ENTRIES), i;
 
 	for (i = 0; i < n; i++, p += 64) {
-		const struct nvme_error *e = &s->error[(s->error_cnt - 1 - i) % NVME_ERROR_LOG_ENTRIES];
+		const struct nvme_error *e =
+			&s->error[(s->error_cnt - 1 - i) % NVME_ERROR_LOG_ENTRIES];
 
 		le64_store(p + 0, e->number);
 		le16_store(p + 8, e->sqid);
@@ -78,8 +79,8 @@ static size_t smart_page(const struct nvme_log_view *v, uint8_t *p)
 	le64_store(p + 64, s->read_ops);
 	le64_store(p + 80, s->write_ops);
 	le64_store(p + 96, (s->read_us + s->write_us) / 60000000); /* busy minutes */
-	le64_store(p + 112, 1); /* power cycles */
-	le64_store(p + 128, v->uptime_ns / 3600000000000u); /* hours */
+	le64_store(p + 112, 1);                                    /* power cycles */
+	le64_store(p + 128, v->uptime_ns / 3600000000000u);        /* hours */
 	le64_store(p + 160, s->media_errors);
 	le64_store(p + 176, s->error_cnt);
 	return 512;

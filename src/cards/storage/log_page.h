@@ -30,21 +30,21 @@ struct nvme_error {
 };
 
 struct nvme_stats {
-	uint64_t read_ops, write_ops;     /* completed commands */
+	uint64_t read_ops, write_ops; /* completed commands */
 	uint64_t read_bytes, write_bytes;
-	uint64_t read_us, write_us;       /* sum of their times */
+	uint64_t read_us, write_us; /* sum of their times */
 	uint32_t read_bin[NVME_HISTOGRAM_BINS], write_bin[NVME_HISTOGRAM_BINS];
 	uint64_t media_errors;
-	uint64_t error_cnt;               /* entries ever made in the error log */
+	uint64_t error_cnt;                              /* entries ever made in the error log */
 	struct nvme_error error[NVME_ERROR_LOG_ENTRIES]; /* ring by number */
 };
 
 /* What the pages need to know besides the counters. */
 struct nvme_log_view {
 	const struct nvme_stats *stats;
-	unsigned queue_len;      /* commands in work */
-	bool degraded;           /* the volume does not take writes any more */
-	bool ns_changed;         /* the namespace changed since this log was read */
+	unsigned queue_len; /* commands in work */
+	bool degraded;      /* the volume does not take writes any more */
+	bool ns_changed;    /* the namespace changed since this log was read */
 	uint64_t uptime_ns;
 };
 

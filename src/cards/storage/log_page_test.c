@@ -119,8 +119,12 @@ static void log__errors_are_a_ring_with_the_newest_first(void **state)
 
 	(void)state;
 	for (i = 0; i < 100; i++)
-		nvme_stats_error(&stats, (struct nvme_error){ .sqid = 1, .cid = (uint16_t)i, .lba = i,
-							      .status_phase = i % 2 ? 0x281 << 1 : 0x4080 << 1 & 0xffff });
+		nvme_stats_error(&stats, (struct nvme_error){
+						 .sqid = 1,
+						 .cid = (uint16_t)i,
+						 .lba = i,
+						 .status_phase = i % 2 ? 0x281 << 1
+								       : 0x4080 << 1 & 0xffff });
 	assert_int_equal(get(NVME_LOG_ERROR, &len), 0);
 	for (i = 0; i < 64; i++) {
 		assert_int_equal(le64_load(page + i * 64), 100 - i);

@@ -48,27 +48,28 @@ enum disk_state { DISK_FREE, DISK_WAITING, DISK_SERVING };
 struct disk {
 	enum disk_state state;
 	struct storage *storage;
-	uint32_t seq;              /* of the launcher's request; also of ours for the key */
+	uint32_t seq; /* of the launcher's request; also of ours for the key */
 	struct ctl_card_volume_add conf;
-	int sock;                  /* vfio-user; owned while WAITING */
+	int sock;                    /* vfio-user; owned while WAITING */
 	struct vol_backing *backing; /* owned while WAITING */
 	struct vol_params params;
 	struct card_function *function;
-	struct vol *vol;           /* owned while SERVING */
-	struct nvme_ctrl *ctrl;    /* owned while SERVING */
+	struct vol *vol;        /* owned while SERVING */
+	struct nvme_ctrl *ctrl; /* owned while SERVING */
 };
 
 struct storage {
 	struct card card;
-	int key_fd;          /* owned; -1: no channel (yet, or any more) */
-	unsigned io_queues;  /* pairs per controller */
+	int key_fd;         /* owned; -1: no channel (yet, or any more) */
+	unsigned io_queues; /* pairs per controller */
 	struct disk disk[CARD_FUNCTIONS_MAX];
 	struct ctl_msg key_msg;
 };
 
 /* ---- the model behind a function ---- */
 
-static void model_access(void *dev, unsigned region, uint64_t off, void *buf, size_t len, bool write)
+static void model_access(void *dev, unsigned region, uint64_t off, void *buf, size_t len,
+			 bool write)
 {
 	struct disk *d = dev;
 
@@ -210,8 +211,8 @@ static int disk_serve(struct disk *d)
 	r = nvme_ctrl_new(&conf, &d->ctrl);
 	if (r == 0) {
 		pci_describe(d->storage, &pci);
-		r = card_function_serve(d->function, TAKE_FD(d->sock), &pci, NVME_REG_DBS, &model, d,
-					vol_event_fd(d->vol));
+		r = card_function_serve(d->function, TAKE_FD(d->sock), &pci, NVME_REG_DBS, &model,
+					d, vol_event_fd(d->vol));
 	}
 	if (r < 0)
 		card_function_put(d->function);
@@ -277,8 +278,10 @@ static void disk_add(struct storage *s, struct ctl_msg *m)
 	for (i = 0; i < CARD_FUNCTIONS_MAX && s->disk[i].state != DISK_FREE; i++)
 		;
 	if (i == CARD_FUNCTIONS_MAX) {
-		r = ctl_ack(CTL_FD, m->seq, -ENOSPC, "volume %s: this instance has %d volumes already, the most there can be",
-			    m->u.card_volume_add.volume_id, CARD_FUNCTIONS_MAX);
+		r = ctl_ack(
+			CTL_FD, m->seq, -ENOSPC,
+			"volume %s: this instance has %d volumes already, the most there can be",
+			m->u.card_volume_add.volume_id, CARD_FUNCTIONS_MAX);
 		if (r < 0)
 			log_err("control.send", "err=%d", r);
 		return;
@@ -324,7 +327,8 @@ static void key_lost(struct storage *s)
 	fd_closep(&s->key_fd);
 	for (i = 0; i < CARD_FUNCTIONS_MAX; i++)
 		if (s->disk[i].state == DISK_WAITING)
-			disk_fail(&s->disk[i], -ENOTCONN, "niter-security is gone; drain and reboot this host");
+			disk_fail(&s->disk[i], -ENOTCONN,
+				  "niter-security is gone; drain and reboot this host");
 }
 
 static struct disk *disk_waiting(struct storage *s, const struct ctl_msg *m)
@@ -350,7 +354,8 @@ static void key_arrived(struct storage *s, struct ctl_msg *m)
 
 	d = m->type == CTL_KEY_DATA ? disk_waiting(s, m) : NULL;
 	if (!d) {
-		log_warn_limited("key_channel.unexpected", "type=%#x seq=%u", (unsigned)m->type, m->seq);
+		log_warn_limited("key_channel.unexpected", "type=%#x seq=%u", (unsigned)m->type,
+				 m->seq);
 		return;
 	}
 	if (data->err < 0 || data->key.len != CTL_KEY_BYTES) {
@@ -436,7 +441,8 @@ static int run(struct storage *s)
 		s->disk[i].storage = s;
 		s->disk[i].sock = -1;
 	}
-	s->io_queues = (unsigned)max_u64(QUEUES_MIN, min_u64(env_u64("NITER_NVME_QUEUES", 8), NVME_IO_QUEUES_MAX));
+	s->io_queues = (unsigned)max_u64(
+		QUEUES_MIN, min_u64(env_u64("NITER_NVME_QUEUES", 8), NVME_IO_QUEUES_MAX));
 
 	r = crypto_init();
 	/* One key at a time is alive; the second slot is spare. */

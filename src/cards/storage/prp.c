@@ -135,7 +135,8 @@ void prp_put(struct gmem *mem, struct prp_spans *s)
 	s->cnt = 0;
 }
 
-int prp_copy_out(struct gmem *mem, uint64_t prp1, uint64_t prp2, size_t total, const void *buf, size_t len)
+int prp_copy_out(struct gmem *mem, uint64_t prp1, uint64_t prp2, size_t total, const void *buf,
+		 size_t len)
 {
 	struct prp_pages pages;
 	const uint8_t *p = buf;

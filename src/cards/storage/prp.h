@@ -20,8 +20,9 @@
 #include "proto/gmem.h"
 
 enum {
-	PRP_DATA_MAX = 256 * 1024,                          /* bytes: MDTS 6 */
-	PRP_PAGES_MAX = PRP_DATA_MAX / NVME_PAGE_BYTES + 1, /* one more when the first begins in mid-page */
+	PRP_DATA_MAX = 256 * 1024, /* bytes: MDTS 6 */
+	PRP_PAGES_MAX =
+		PRP_DATA_MAX / NVME_PAGE_BYTES + 1, /* one more when the first begins in mid-page */
 	PRP_LIST_ENTRIES = NVME_PAGE_BYTES / 8,
 	PRP_LISTS_MAX = 2, /* only the first list may begin in mid-page */
 };
@@ -44,7 +45,8 @@ struct prp_pages {
  * Return: 0; -EPROTO a list is not in guest memory; -EINVAL an offset where there must be none, or one that is
  * not a multiple of 4 (of 8 for a list).
  */
-MUST_USE int prp_walk(struct gmem *mem, uint64_t prp1, uint64_t prp2, size_t len, struct prp_pages *ret);
+MUST_USE int prp_walk(struct gmem *mem, uint64_t prp1, uint64_t prp2, size_t len,
+		      struct prp_pages *ret);
 
 /* A transfer pinned in place. Each piece is one span; neighbours in our address space are one piece. */
 struct prp_spans {
@@ -71,5 +73,7 @@ void prp_put(struct gmem *mem, struct prp_spans *s);
  *
  * Return: as prp_map().
  */
-MUST_USE int prp_copy_out(struct gmem *mem, uint64_t prp1, uint64_t prp2, size_t total, const void *buf, size_t len);
-MUST_USE int prp_copy_in(struct gmem *mem, uint64_t prp1, uint64_t prp2, size_t total, void *buf, size_t len);
+MUST_USE int prp_copy_out(struct gmem *mem, uint64_t prp1, uint64_t prp2, size_t total,
+			  const void *buf, size_t len);
+MUST_USE int prp_copy_in(struct gmem *mem, uint64_t prp1, uint64_t prp2, size_t total, void *buf,
+			 size_t len);

@@ -28,7 +28,8 @@ static struct gmem *memory(void)
 	fd = fd_memfd("fuzz", RAM_BYTES);
 	must(fd >= 0 && gmem_new(&m) == 0);
 	must(gmem_region_add(m, (gpa_t){ 0 }, RAM_BYTES / 2, GMEM_READ | GMEM_WRITE, fd, 0) == 0);
-	must(gmem_region_add(m, (gpa_t){ RAM_BYTES }, RAM_BYTES / 2, GMEM_READ | GMEM_WRITE, fd, RAM_BYTES / 2) == 0);
+	must(gmem_region_add(m, (gpa_t){ RAM_BYTES }, RAM_BYTES / 2, GMEM_READ | GMEM_WRITE, fd,
+			     RAM_BYTES / 2) == 0);
 	return m;
 }
 

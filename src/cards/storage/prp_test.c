@@ -29,8 +29,11 @@ static int setup(void **state)
 	(void)state;
 	assert_true(fd >= 0);
 	assert_int_equal(gmem_new(&mem), 0);
-	assert_int_equal(gmem_region_add(mem, (gpa_t){ 0 }, SEAM, GMEM_READ | GMEM_WRITE, fd, 0), 0);
-	assert_int_equal(gmem_region_add(mem, (gpa_t){ SEAM }, RAM - SEAM, GMEM_READ | GMEM_WRITE, fd, SEAM), 0);
+	assert_int_equal(gmem_region_add(mem, (gpa_t){ 0 }, SEAM, GMEM_READ | GMEM_WRITE, fd, 0),
+			 0);
+	assert_int_equal(
+		gmem_region_add(mem, (gpa_t){ SEAM }, RAM - SEAM, GMEM_READ | GMEM_WRITE, fd, SEAM),
+		0);
 	p = mmap(NULL, RAM, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	assert_ptr_not_equal(p, MAP_FAILED);
 	ram = p;

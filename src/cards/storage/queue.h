@@ -25,22 +25,22 @@ enum {
 	NVME_QUEUE_ENTRIES_MIN = 2,
 	NVME_IO_QUEUES_MAX = 32,
 	NVME_QUEUES_MAX = NVME_IO_QUEUES_MAX + 1, /* with the admin queue */
-	NVME_DB_PAGE_BYTES = 4096,                /* doorbells, and both pages of Doorbell Buffer Config */
+	NVME_DB_PAGE_BYTES = 4096, /* doorbells, and both pages of Doorbell Buffer Config */
 };
 
 /* Where the doorbells of a controller are now. */
 struct nvme_db {
-	_Atomic uint32_t *page;       /* shared with the hypervisor; NVME_DB_PAGE_BYTES; borrowed */
-	bool shadow_on;               /* Doorbell Buffer Config was accepted: I/O queues use the two spans */
-	gpa_t shadow_at, event_at;    /* page-aligned; valid while shadow_on */
-	struct gmem_span shadow;      /* guest memory, pinned while shadow_on and not quiesced */
+	_Atomic uint32_t *page; /* shared with the hypervisor; NVME_DB_PAGE_BYTES; borrowed */
+	bool shadow_on; /* Doorbell Buffer Config was accepted: I/O queues use the two spans */
+	gpa_t shadow_at, event_at; /* page-aligned; valid while shadow_on */
+	struct gmem_span shadow;   /* guest memory, pinned while shadow_on and not quiesced */
 	struct gmem_span event;
 };
 
 struct nvme_cq {
-	gpa_t base;        /* page-aligned, contiguous */
+	gpa_t base; /* page-aligned, contiguous */
 	uint16_t qid;
-	uint16_t size;     /* entries, 2 …; 0: this queue does not exist */
+	uint16_t size; /* entries, 2 …; 0: this queue does not exist */
 	uint16_t vector;
 	uint16_t tail;     /* next entry to write */
 	uint16_t head;     /* the guest's, as last seen and checked */
@@ -48,18 +48,18 @@ struct nvme_cq {
 	uint16_t sq_cnt;   /* submission queues that use it */
 	bool phase;        /* of the entries written in this round */
 	bool irq_on;
-	bool irq_due;      /* something was posted since the last interrupt */
-	bool starved;      /* a submission queue waits for room here */
+	bool irq_due; /* something was posted since the last interrupt */
+	bool starved; /* a submission queue waits for room here */
 };
 
 struct nvme_sq {
 	gpa_t base;
 	uint16_t qid;
-	uint16_t size;      /* entries, 2 …; 0: this queue does not exist */
+	uint16_t size; /* entries, 2 …; 0: this queue does not exist */
 	uint16_t cqid;
-	uint16_t head;      /* next entry to fetch */
-	uint16_t tail;      /* the guest's, as last seen and checked */
-	uint16_t running;   /* commands fetched and not completed */
+	uint16_t head;    /* next entry to fetch */
+	uint16_t tail;    /* the guest's, as last seen and checked */
+	uint16_t running; /* commands fetched and not completed */
 };
 
 /* nvme_db_sq_slot() / nvme_db_cq_slot(): byte offset of a queue's word in all three pages. spec: nvme-1.4 §3.1.24 */

@@ -63,7 +63,8 @@ static void nvme_sq_tail_look__accepts_tails_inside(void **state)
 		for (tail = 0; tail < ENTRIES; tail++) {
 			sq.head = (uint16_t)head;
 			page[2] = tail;
-			assert_int_equal(nvme_sq_tail_look(&sq, &db), (tail + ENTRIES - head) % ENTRIES);
+			assert_int_equal(nvme_sq_tail_look(&sq, &db),
+					 (tail + ENTRIES - head) % ENTRIES);
 			assert_int_equal(sq.tail, tail);
 		}
 	}
@@ -71,7 +72,8 @@ static void nvme_sq_tail_look__accepts_tails_inside(void **state)
 
 static void nvme_sq_tail_look__rejects_tail_beyond_size(void **state)
 {
-	static const uint32_t bad[] = { ENTRIES, ENTRIES + 1, 0xffff, 0x10000, 0x10001, 0x80000000, 0xffffffff };
+	static const uint32_t bad[] = { ENTRIES, ENTRIES + 1, 0xffff,    0x10000,
+					0x10001, 0x80000000,  0xffffffff };
 	unsigned i;
 
 	(void)state;
@@ -119,7 +121,8 @@ static void nvme_cq_post__phase_turns_each_round(void **state)
 	(void)state;
 	for (i = 0; i < 3 * ENTRIES; i++) {
 		assert_int_equal(nvme_cq_post(&cq, mem, cqe), 0);
-		assert_int_equal(ring[i % ENTRIES].status_phase, (0x4002 << 1 & 0xffff) | !(i / ENTRIES % 2));
+		assert_int_equal(ring[i % ENTRIES].status_phase,
+				 (0x4002 << 1 & 0xffff) | !(i / ENTRIES % 2));
 		assert_int_equal(ring[i % ENTRIES].cid, 5);
 		page[3] = cq.tail;
 		assert_int_equal(nvme_cq_head_look(&cq, &db), 0);
@@ -167,7 +170,7 @@ static void nvme_cq_head_look__rejects_what_was_not_posted(void **state)
 	assert_int_equal(nvme_cq_head_look(&cq, &db), -EPROTO);
 	page[3] = 2;
 	assert_int_equal(nvme_cq_head_look(&cq, &db), 0); /* twin */
-	page[3] = 1; /* backwards */
+	page[3] = 1;                                      /* backwards */
 	assert_int_equal(nvme_cq_head_look(&cq, &db), -EPROTO);
 	page[3] = 3;
 	assert_int_equal(nvme_cq_head_look(&cq, &db), 0);
