@@ -206,7 +206,7 @@ def machine():
             if line.startswith("model name"):
                 model = line.split(":", 1)[1].strip()
     return {"cpu": model, "cpus": os.cpu_count(), "kernel": platform.release(),
-            "openssl": version("openssl", "version"), "qemu": version("qemu-storage-daemon", "--version"),
+            "load": os.getloadavg()[0], "openssl": version("openssl", "version"), "qemu": version("qemu-storage-daemon", "--version"),
             "fio": version("fio", "--version")}
 
 
@@ -229,6 +229,8 @@ def main():
           f"{a.rounds} rounds of {a.seconds} s; median (lowest-highest)")
     print("one CPU for the server, another for its driver" if a.cpus[0] is not None else
           "one CPU for server and driver together: the figures say little")
+    if os.getloadavg()[0] > 0.7:
+        print(f"the machine is busy with something else (load {os.getloadavg()[0]:.1f}): only cpu/io means much")
     if missing:
         print("no peer: " + ", ".join(missing) + " not installed (packages qemu-system-common, qemu-utils, fio)")
     out = {"machine": machine(), "rounds": a.rounds, "seconds": a.seconds, "pinned": a.cpus[0] is not None,
