@@ -3,6 +3,7 @@
 """The tools themselves: each must find what it exists to find. Every accepted case has its rejected twin."""
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -167,6 +168,18 @@ class TestRunner(Tool):
 
     def test_fails_when_a_pattern_matches_nothing(self):
         self.assertEqual(self.run_tests("--only", "nosuch", a="echo ok one\n")[0], 1)
+
+
+class Docs(unittest.TestCase):
+    def test_the_control_page_names_every_message_with_its_number(self):
+        top = os.path.dirname(TOOLS)
+        with open(os.path.join(top, "src/proto/control.h"), encoding="utf-8") as f:
+            messages = re.findall(r"\bCTL_([A-Z_]+) = 0x([0-9a-f]{4})", f.read())
+        with open(os.path.join(top, "docs/wire/control.md"), encoding="utf-8") as f:
+            page = f.read()
+        self.assertGreater(len(messages), 30)
+        for name, number in messages:
+            self.assertIn(f"{number} {name}`", page)
 
 
 if __name__ == "__main__":
