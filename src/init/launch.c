@@ -75,7 +75,7 @@ static void caps_only(const int *keep, size_t cnt)
 static void caps_drop(void)
 {
 	static const int launcher[] = { CAP_SYS_ADMIN, CAP_SETUID,  CAP_SETGID, CAP_NET_ADMIN,
-					CAP_SYS_NICE,  CAP_SETPCAP, CAP_CHOWN,  CAP_DAC_OVERRIDE };
+					CAP_SYS_NICE,  CAP_SETPCAP, CAP_CHOWN };
 	unsigned long cap;
 	size_t i;
 

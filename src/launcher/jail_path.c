@@ -48,18 +48,32 @@ int jail_open_file(int dir, const char *path, int flags)
 	return TAKE_FD(fd);
 }
 
+/* The directory behind an O_PATH descriptor, opened as its owner: root itself may not look into it. */
+static int dir_reopen(int path_fd, uid_t uid)
+{
+	int fd;
+
+	fs_user_set(uid);
+	fd = jail_open(path_fd, ".", O_RDONLY | O_DIRECTORY, 0);
+	fs_user_reset();
+	return fd;
+}
+
 int jail_dir(int dir, const char *name, mode_t mode, uid_t uid, gid_t gid)
 {
-	CLEANUP(fd_closep) int fd = -1;
+	CLEANUP(fd_closep) int at = -1, fd = -1;
 	struct stat st;
 
 	if (mkdirat(dir, name, 0700) < 0 && errno != EEXIST)
 		return -errno;
-	fd = jail_open(dir, name, O_RDONLY | O_DIRECTORY, 0);
+	at = jail_open(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
+	if (at < 0)
+		return at;
+	if (fstat(at, &st) < 0)
+		return -errno;
+	fd = dir_reopen(at, st.st_uid);
 	if (fd < 0)
 		return fd;
-	if (fstat(fd, &st) < 0)
-		return -errno;
 	/* The mode first: once it belongs to someone else, only CAP_FOWNER could change it. */
 	if ((st.st_mode & 07777) != mode && fchmod(fd, mode) < 0)
 		return -errno;

@@ -310,6 +310,7 @@ static void check_line(const char *all, const char *name, const char *fds)
 					      "\"cap_amb\":\"0000000000000000\"",
 					      "\"no_new_privs\":1",
 					      "\"seccomp\":2",
+					      "\"seccomp_filters\":2",
 					      "\"root_entries\":0" };
 	char key[64], line[4096];
 	const char *p;

@@ -155,35 +155,41 @@ static void put_cpu(struct text *t, int dir)
 		put(t, ",\"cpu_ms\":%llu", (user + sys) * 1000 / (unsigned long long)hz);
 }
 
-/* "socket:[1]" socket, "anon_inode:[eventfd]" eventfd, "anon_inode:kvm-vcpu:0" kvm-vcpu, "/memfd:x (deleted)" memfd:x */
-static void fd_kind(int fds_dir, const char *name, char ret[FD_NAME_MAX])
+/*
+ * "socket:[1]" socket, "anon_inode:[eventfd]" eventfd, "anon_inode:kvm-vcpu:0" kvm-vcpu, "/memfd:x (deleted)" memfd:x
+ * Return: it could be read.
+ */
+static bool fd_kind(int fds_dir, const char *name, char ret[FD_NAME_MAX])
 {
+	const char *kind = NULL;
 	char link[256];
 	const char *p = link;
 	struct stat st;
 	ssize_t n;
 
 	n = readlinkat(fds_dir, name, link, sizeof(link) - 1);
-	link[n > 0 ? n : 0] = 0;
+	if (n < 0)
+		return false;
+	link[n] = 0;
 	if (!strncmp(p, "anon_inode:", 11)) {
 		p += 11;
 		p += *p == '[';
-		(void)snprintf(ret, FD_NAME_MAX, "%.*s", (int)strcspn(p, "]:"), p);
 	} else if (!strncmp(p, "/memfd:", 7)) {
 		(void)snprintf(ret, FD_NAME_MAX, "memfd:%.*s", (int)strcspn(p + 7, " "), p + 7);
+		return true;
 	} else if (!strncmp(p, "/dev/", 5)) {
-		(void)snprintf(ret, FD_NAME_MAX, "%.*s", FD_NAME_MAX - 1, p);
+		kind = p;
+	} else if (!strncmp(p, "/secretmem", 10)) {
+		kind = "secretmem";
 	} else if (*p == '/') {
-		bool dir = fstatat(fds_dir, name, &st, 0) == 0 && S_ISDIR(st.st_mode);
-		bool secret = !strncmp(p, "/secretmem", 10);
-
-		(void)snprintf(ret, FD_NAME_MAX, "%s",
-			       dir      ? "directory"
-			       : secret ? "secretmem"
-					: "file");
-	} else {
-		(void)snprintf(ret, FD_NAME_MAX, "%.*s", (int)strcspn(p, ":"), p);
+		kind = fstatat(fds_dir, name, &st, 0) == 0 && S_ISDIR(st.st_mode) ? "directory"
+										  : "file";
 	}
+	if (kind)
+		(void)snprintf(ret, FD_NAME_MAX, "%.*s", FD_NAME_MAX - 1, kind);
+	else
+		(void)snprintf(ret, FD_NAME_MAX, "%.*s", (int)strcspn(p, "]:"), p);
+	return true;
 }
 
 static int name_cmp(const void *a, const void *b)
@@ -197,6 +203,7 @@ static void put_fds(struct text *t, int dir)
 	static char names[FDS_MAX][FD_NAME_MAX];
 	struct dirent *e;
 	unsigned cnt = 0, i;
+	bool unread;
 	int fd = openat(dir, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
 
@@ -205,10 +212,19 @@ static void put_fds(struct text *t, int dir)
 		put(t, ",\"fds\":null");
 		return;
 	}
-	while (cnt < FDS_MAX && (e = readdir(d))) /* NOLINT(concurrency-mt-unsafe): one thread */
-		if (e->d_name[0] != '.')
-			fd_kind(dirfd(d), e->d_name, names[cnt++]);
+	while (cnt < FDS_MAX && (e = readdir(d))) { /* NOLINT(concurrency-mt-unsafe): one thread */
+		if (e->d_name[0] == '.')
+			continue;
+		if (!fd_kind(dirfd(d), e->d_name, names[cnt]))
+			break;
+		cnt++;
+	}
+	unread = e != NULL;
 	closedir(d);
+	if (unread) {
+		put(t, ",\"fds\":null");
+		return;
+	}
 	qsort(names, cnt, FD_NAME_MAX, name_cmp);
 	put(t, ",\"fds\":[");
 	for (i = 0; i < cnt; i++) {
@@ -245,7 +261,6 @@ static void put_namespaces(struct text *t, int dir)
 
 	put(t, ",\"ns\":{");
 	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
-		unsigned long ino = 0;
 		const char *at;
 		ssize_t n;
 
@@ -254,8 +269,9 @@ static void put_namespaces(struct text *t, int dir)
 		link[n > 0 ? n : 0] = 0;
 		at = strchr(link, '[');
 		if (at)
-			ino = strtoul(at + 1, NULL, 10);
-		put(t, "%s\"%s\":%lu", i ? "," : "", kinds[i], ino);
+			put(t, "%s\"%s\":%lu", i ? "," : "", kinds[i], strtoul(at + 1, NULL, 10));
+		else
+			put(t, "%s\"%s\":null", i ? "," : "", kinds[i]);
 	}
 	put(t, "}");
 }

@@ -30,9 +30,10 @@
  *
  * A process with an ordinary directory descriptor could walk out of its empty root by "..". From here ".."
  * leads nowhere. No device nodes, no programs and no links are followed in it.
+ * @owner: who may read it
  * Return: descriptor, or -errno.
  */
-static int dir_detach(int fd)
+static int dir_detach(int fd, uid_t owner)
 {
 	struct mount_attr attr = {
 		.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC |
@@ -47,7 +48,10 @@ static int dir_detach(int fd)
 	if (syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
 		return -errno;
 	/* What open_tree() gives can only be looked up from; this one can be read and synced too. */
-	return jail_open(tree, ".", O_RDONLY | O_DIRECTORY, 0);
+	fs_user_set(owner);
+	fd = jail_open(tree, ".", O_RDONLY | O_DIRECTORY, 0);
+	fs_user_reset();
+	return fd;
 }
 
 static int dir_failed(const char *name, int r)
@@ -65,7 +69,7 @@ static int sub_dir(int top, const char *name, uid_t owner, bool detach, int *ret
 	if (fd < 0)
 		return dir_failed(name, fd);
 	if (detach) {
-		r = dir_detach(fd);
+		r = dir_detach(fd, owner);
 		if (r < 0)
 			return dir_failed(name, r);
 		*ret = r;
@@ -96,7 +100,7 @@ int state_dir_open(struct launcher *l)
 		r = sub_dir(top, "security", UID_SECURITY, true, &l->security_fd);
 	if (r < 0)
 		return r;
-	l->state_fd = dir_detach(top);
+	l->state_fd = dir_detach(top, 0);
 	return l->state_fd < 0 ? dir_failed(l->state_path, l->state_fd) : 0;
 }
 
