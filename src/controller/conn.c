@@ -140,6 +140,8 @@ static void out_flush(struct conn *c)
 	size_t done = 0;
 	ssize_t n = 0;
 
+	if (c->out_len == 0)
+		return;
 	while (done < c->out_len) {
 		n = c->port ? write(c->fd, c->out + done, c->out_len - done)
 			    : send(c->fd, c->out + done, c->out_len - done, MSG_NOSIGNAL);

@@ -177,7 +177,7 @@ static int dispatch(struct daemon *d, const struct loop_event *ev)
 		live_event(ev->ref->ptr);
 		return 0;
 	default:
-		must(!"loop reference");
+		must(false); /* only we make references */
 		return 0;
 	}
 }
