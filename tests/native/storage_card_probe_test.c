@@ -8,6 +8,7 @@
  * worth CSTS.CFS, after the reset that a driver would do.
  */
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -1040,8 +1041,8 @@ static void attach__keys(void **state)
 static void s26_row18__descriptors_of_the_wrong_kind(void **state)
 {
 	CLEANUP(fd_closep)
-	int ev = fd_eventfd(),
-	    null = open("/dev/null", O_RDWR | O_CLOEXEC), a = -1, b = -1, mem = -1;
+	int ev = fd_eventfd(), null = open("/dev/null", O_RDWR | O_CLOEXEC), a = -1, b = -1,
+	    mem = -1;
 	struct card_volume v = world.volume;
 	int sock, r;
 
@@ -1087,6 +1088,99 @@ static void attach__headers(void **state)
 	close(fd);
 	card_volume_free(&v);
 	world_alive();
+}
+
+static unsigned fds_of(pid_t pid)
+{
+	char path[64];
+	unsigned n = 0;
+	DIR *d;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	d = opendir(path);
+	if (!d)
+		return 0;
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n;
+}
+
+/* Volumes come and go, with guests that hang up in the middle of everything: nothing of them stays. */
+static void attach__again_and_again_leaves_nothing(void **state)
+{
+	static struct nvme_client other;
+	struct card_volume v;
+	char path[128];
+	unsigned round, before = 0;
+	int sock;
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "%s/second.luks", world.dir);
+	assert_int_equal(card_volume_new(&v, path, "vol-0000000000000000b", WORLD_VOLUME_BYTES), 0);
+	for (round = 0; round < 60; round++) {
+		assert_int_equal(
+			card_host_attach(&world.host, &v, false, -1, CARD_KEY_RIGHT, &sock), 0);
+		if (round % 3 == 0) { /* says something that is no message */
+			assert_int_equal(
+				fd_write_full(sock, "GET / HTTP/1.1\r\nHost: card\r\n\r\n", 32), 0);
+			close(sock);
+			world_alive();
+			continue;
+		}
+		assert_int_equal(nvme_client_open(&other, sock, WORLD_RAM_BYTES), 0);
+		if (round % 3 == 1) { /* hangs up with commands in flight */
+			unsigned i;
+
+			assert_int_equal(nvme_client_enable(&other, 32), 0);
+			assert_int_equal(nvme_client_queues(&other, 2, WORLD_DEPTH), 2);
+			for (i = 0; i < 20; i++)
+				(void)nvme_client_put(&other, 1,
+						      (struct nvme_sqe){ .opc = NVME_IO_WRITE,
+									 .nsid = 1,
+									 .cdw10 = i * 8,
+									 .cdw12 = 7,
+									 .prp1 = 0x100000 });
+			nvme_client_ring(&other, 1);
+		}
+		nvme_client_close(&other);
+		world_alive();
+		usleep(5000);
+		if (round == 10)
+			before = fds_of(world.host.pid);
+	}
+	usleep(50000);
+	/* One may still be on its way out. */
+	assert_true(fds_of(world.host.pid) <= before);
+	card_volume_free(&v);
+}
+
+/* As many volumes as there can be, and one more. */
+static void attach__one_too_many(void **state)
+{
+	struct card_volume v[CTL_VOLUMES_MAX];
+	int sock[CTL_VOLUMES_MAX];
+	unsigned i, n;
+
+	(void)state;
+	for (i = 0; i < CTL_VOLUMES_MAX; i++) {
+		char path[128], id[32];
+
+		(void)snprintf(path, sizeof(path), "%s/v%u.luks", world.dir, i);
+		(void)snprintf(id, sizeof(id), "vol-%017x", i);
+		assert_int_equal(card_volume_new(&v[i], path, id, 1 << 20), 0);
+	}
+	for (n = 0; n < CTL_VOLUMES_MAX - 1; n++)
+		assert_int_equal(
+			card_host_attach(&world.host, &v[n], false, -1, CARD_KEY_RIGHT, &sock[n]),
+			0);
+	expect_refused(card_host_attach(&world.host, &v[n], false, -1, CARD_KEY_RIGHT, &sock[n]),
+		       -ENOSPC, "16 volumes");
+	world_alive();
+	for (i = 0; i < n; i++)
+		close(sock[i]);
+	for (i = 0; i < CTL_VOLUMES_MAX; i++)
+		card_volume_free(&v[i]);
 }
 
 int main(int argc, char **argv)
@@ -1138,6 +1232,8 @@ int main(int argc, char **argv)
 		PROBE(admin__abort_storm),
 		PROBE(attach__headers),
 		PROBE(attach__keys),
+		PROBE(attach__again_and_again_leaves_nothing),
+		PROBE(attach__one_too_many),
 		PROBE(s26_row01__queue_registers_are_fixed_while_enabled),
 		PROBE(s26_row02__transfer_ends_inside_the_last_page),
 		PROBE(s26_row03__neighbours_here_are_no_neighbours_there),

@@ -339,13 +339,15 @@ static bool arm(struct card *card)
 	return more;
 }
 
-/* Turns until there is nothing to do. Return: true when there may be: look at the descriptors, do not sleep. */
+/*
+ * Turns until there is nothing to do, or the descriptors have waited long enough.
+ * Return: true when there may be more to do: look at the descriptors, do not sleep.
+ */
 static bool work(struct card *card)
 {
-	uint64_t now_ns = clock_ns(), until_ns = now_ns + card->poll_ns;
-	unsigned turns;
+	uint64_t start_ns = clock_ns(), now_ns = start_ns, until_ns = start_ns + card->poll_ns;
 
-	for (turns = 0; turns < CARD_TURNS_MAX; turns++) {
+	do {
 		bool did = turn(card, now_ns);
 
 		now_ns = clock_ns();
@@ -353,7 +355,7 @@ static bool work(struct card *card)
 			until_ns = now_ns + card->poll_ns;
 		else if (now_ns >= until_ns && !arm(card))
 			return false;
-	}
+	} while (now_ns - start_ns < CARD_WORK_NS_MAX);
 	return true;
 }
 

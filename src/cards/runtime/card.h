@@ -13,7 +13,7 @@
  * program owns the models and answers control messages through struct card_kind.
  *
  * The loop: ready descriptors first; then turns of every model while one of them has work; then every model arms its
- * notifications and looks again; then sleep. Descriptors are looked at again after CARD_TURNS_MAX turns at the latest.
+ * notifications and looks again; then sleep. Descriptors are looked at again after CARD_WORK_NS_MAX at the latest.
  */
 
 #include <stdatomic.h>
@@ -30,8 +30,8 @@
 
 enum {
 	CARD_FUNCTIONS_MAX = CTL_VOLUMES_MAX,
-	CARD_DOORBELL_BYTES = 4096, /* one page of the shared doorbell memory per function */
-	CARD_TURNS_MAX = 64,
+	CARD_DOORBELL_BYTES = 4096,     /* one page of the shared doorbell memory per function */
+	CARD_WORK_NS_MAX = 1000 * 1000, /* then descriptors are looked at again */
 	CARD_NOFILE_MAX =
 		1024, /* a function: socket, backing, engine's eventfd, an eventfd per vector */
 };
