@@ -3,7 +3,8 @@
 /*
  * The probe guest: one page of code and three page tables, in 64-bit mode from its first instruction. Some
  * machines have a /dev/kvm that opens and creates VMs, yet sends every instruction through KVM's emulator, which
- * knows neither xsave nor cmpxchg16b; Linux cannot boot there. Only trying tells.
+ * knows neither xsave nor cmpxchg16b; Linux cannot boot there. Only trying tells. A processor that does not claim
+ * cmpxchg16b (an emulated one may leave it out) is not asked for it: Linux will not use it there either.
  */
 #include "cli/kvm_probe.h"
 
@@ -46,10 +47,17 @@ static const uint8_t probe_code[] = {
 	0x0f, 0x01, 0xd1,                         /* xsetbv                            */
 	0xbf, 0x00, 0x80, 0x00, 0x00,             /* mov  edi, PROBE_DATA              */
 	0x0f, 0xae, 0x27,                         /* xsave [rdi]                       */
-	0x31, 0xc0, 0x31, 0xd2,                   /* xor eax, eax; xor edx, edx        */
-	0xbb, 0x5a, 0x00, 0x00, 0x00,             /* mov  ebx, PROBE_ANSWER            */
 	0x48, 0x81, 0xc7, 0x00, 0x10, 0x00, 0x00, /* add  rdi, 0x1000: zeroed memory   */
+	0xb8, 0x01, 0x00, 0x00, 0x00,             /* mov  eax, 1                       */
+	0x0f, 0xa2,                               /* cpuid                             */
+	0x89, 0xce,                               /* mov  esi, ecx                     */
+	0x31, 0xc0, 0x31, 0xd2, 0x31, 0xc9,       /* xor  eax, eax; edx; ecx           */
+	0xbb, 0x5a, 0x00, 0x00, 0x00,             /* mov  ebx, PROBE_ANSWER            */
+	0x0f, 0xba, 0xe6, 0x0d,                   /* bt   esi, 13: is there cx16?      */
+	0x73, 0x07,                               /* jnc  over the next two            */
 	0xf0, 0x48, 0x0f, 0xc7, 0x0f,             /* lock cmpxchg16b [rdi]             */
+	0xeb, 0x02,                               /* jmp  over the next                */
+	0x89, 0x1f,                               /* mov  [rdi], ebx                   */
 	0x8a, 0x07,                               /* mov  al, [rdi]: the answer        */
 	0xf3, 0x0f, 0xb8, 0xd0,                   /* popcnt edx, eax                   */
 	0xe6, 0xe9,                               /* out  PROBE_PORT, al               */
