@@ -37,7 +37,9 @@ NORETURN static void native_exec(const char *log)
 	char *argv[10];
 	int argc = 0, fd;
 
+	/* A daemon keeps nothing of the shell it came from. */
 	(void)setsid();
+	(void)close_range(3, ~0U, 0);
 	fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd >= 0) {
 		dup2(fd, 1);
@@ -65,6 +67,18 @@ NORETURN static void native_exec(const char *log)
 	_exit(127);
 }
 
+/* Control ports that a simulated server left behind when it was killed: clients would take them for a living one. */
+static void native_ports_forget(void)
+{
+	char path[HOST_PATH_MAX], name[32];
+
+	for (int n = 0; n < HOST_CTL_PORTS; n++) {
+		snprintf(name, sizeof(name), "run/ctl.%d", n);
+		if (host_path(path, name) == 0)
+			(void)unlink(path);
+	}
+}
+
 static int native_answers(void)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX, .sun_path = "/run/niter/niterd.sock" };
@@ -82,9 +96,11 @@ int host_native_start(void)
 		return cli_error("hosted mode needs root: sudo niter host start (or --simulated)");
 	if (host_path(run, "run") < 0 || host_path(log, "run/console.log") < 0)
 		return cli_error("the path of NITER_HOME is too long");
-	if ((mkdir(host_home(), 0755) < 0 && errno != EEXIST) || (mkdir(run, 0755) < 0 && errno != EEXIST))
+	if ((mkdir(host_home(), 0755) < 0 && errno != EEXIST) ||
+	    (mkdir(run, 0755) < 0 && errno != EEXIST))
 		return cli_error("cannot make %s: %s", run, strerror(errno));
 	(void)unlink(log);
+	native_ports_forget();
 
 	record.pid = fork();
 	if (record.pid < 0)
