@@ -38,8 +38,8 @@ void service_last_words(struct vm *vm, int sock)
 	(void)uart_console_read(&vm->uart, UINT64_MAX, data.data.b, 0, &off, &end);
 	off = end > LAST_WORDS_BYTES ? end - LAST_WORDS_BYTES : 0;
 	while (off < end) {
-		data.data.len = (uint16_t)uart_console_read(&vm->uart, off, data.data.b, CTL_CHUNK_MAX,
-							    &data.off, &data.end);
+		data.data.len = (uint16_t)uart_console_read(&vm->uart, off, data.data.b,
+							    CTL_CHUNK_MAX, &data.off, &data.end);
 		/* A full socket, or nobody there: they do not want to know. */
 		if (talk_send(sock, CTL_SVC_CONSOLE_DATA, 0, &data) < 0)
 			return;
