@@ -76,15 +76,29 @@ setup_qemu() {
 	esac
 }
 
-# setup_image NAME OVERLAY: an instance image built here, in $cache; sets image_dir.
+# setup_image NAME OVERLAY [OPTION...]: an image built here with image-build-debian, in $cache; sets image_dir.
 setup_image() {
-	local key
-	key=$(find host/image-build-debian "$2" -type f -print0 | LC_ALL=C sort -z | xargs -0 cat | sha256sum | cut -c1-16)
-	image_dir=$cache/image-$1-$key
+	local key name=$1 overlay=$2
+	shift 2
+	key=$({ find host/image-build-debian "$overlay" -type f -print0 | LC_ALL=C sort -z | xargs -0 cat; printf '%s' "$*"; } |
+		sha256sum | cut -c1-16)
+	image_dir=$cache/image-$name-$key
 	[ -e "$image_dir/image.json" ] && return
-	say "instance image: building $1 from Debian's packages (once)"
-	as_root host/image-build-debian --overlay "$2" "$image_dir" >build/image.log 2>&1 ||
+	say "image: building $name from Debian's packages (once)"
+	as_root host/image-build-debian --overlay "$overlay" "$@" "$image_dir" >build/image.log 2>&1 ||
 		{ tail -n 5 build/image.log >&2; die "the image cannot be built: see build/image.log"; }
+}
+
+# The Debian that hosts Niter in a test: of this system's suite, with the library packages our programs were linked with.
+setup_hosted_image() {
+	local suite packages
+	suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
+	packages=$(for program in build/stage/usr/bin/niter build/stage/usr/lib/niter/*; do ldd "$program" 2>/dev/null || true; done |
+		grep -o '/[^ ]*' | sort -u | xargs readlink -f | sort -u | while read -r library; do
+			dpkg-query -S "$library" 2>/dev/null || dpkg-query -S "${library#/usr}"
+		done | cut -d: -f1 | sort -u | paste -sd, -)
+	setup_image hosted tests/guest/hosted --suite "$suite" --size 4096 --include "$packages,procps"
+	export NITER_HOSTED_IMAGE=$image_dir
 }
 
 setup_test_image() {

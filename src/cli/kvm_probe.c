@@ -28,6 +28,8 @@ enum {
 	PROBE_PORT = 0xe9,
 	PROBE_ANSWER = 0x5a,
 	PROBE_RUNS_MAX = 16,
+	PROBE_XSAVE_BYTES = 15, /* of code, left out where the processor claims no xsave */
+	CPUID_1_ECX_XSAVE = 1 << 26,
 
 	CR0_PE = 1u << 0,
 	CR0_MP = 1u << 1,
@@ -45,8 +47,7 @@ static const uint8_t probe_code[] = {
 	0xb8, 0x03, 0x00, 0x00, 0x00,             /* mov  eax, 3: x87 and SSE          */
 	0x31, 0xd2,                               /* xor  edx, edx                     */
 	0x0f, 0x01, 0xd1,                         /* xsetbv                            */
-	0xbf, 0x00, 0x80, 0x00, 0x00,             /* mov  edi, PROBE_DATA              */
-	0x0f, 0xae, 0x27,                         /* xsave [rdi]                       */
+	0x0f, 0xae, 0x27,                         /* xsave [rdi]: PROBE_XSAVE_BYTES up to here */
 	0x48, 0x81, 0xc7, 0x00, 0x10, 0x00, 0x00, /* add  rdi, 0x1000: zeroed memory   */
 	0xb8, 0x01, 0x00, 0x00, 0x00,             /* mov  eax, 1                       */
 	0x0f, 0xa2,                               /* cpuid                             */
@@ -77,6 +78,7 @@ static void probe_memory(uint8_t *ram)
 	memcpy(ram + PROBE_CODE, probe_code, sizeof(probe_code));
 }
 
+/* Return: 1 when KVM offers xsave to guests, 0 when not, -errno. */
 static MUST_USE int probe_cpuid(int kvm, int vcpu)
 {
 	static union {
@@ -89,10 +91,13 @@ static MUST_USE int probe_cpuid(int kvm, int vcpu)
 		return -errno;
 	if (ioctl(vcpu, KVM_SET_CPUID2, &cpuid) < 0)
 		return -errno;
+	for (uint32_t n = 0; n < cpuid.head.nent; n++)
+		if (cpuid.head.entries[n].function == 1)
+			return (cpuid.head.entries[n].ecx & CPUID_1_ECX_XSAVE) != 0;
 	return 0;
 }
 
-static MUST_USE int probe_registers(int vcpu)
+static MUST_USE int probe_registers(int vcpu, int xsave)
 {
 	struct kvm_sregs s;
 	struct kvm_regs r;
@@ -115,13 +120,14 @@ static MUST_USE int probe_registers(int vcpu)
 	s.es = s.fs = s.gs = s.ss = s.ds;
 	s.cr0 = CR0_PE | CR0_MP | CR0_NE | CR0_PG;
 	s.cr3 = PROBE_PML4;
-	s.cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXSAVE;
+	s.cr4 = CR4_PAE | CR4_OSFXSR | (xsave ? CR4_OSXSAVE : 0);
 	s.efer = EFER_LME | EFER_LMA;
 	if (ioctl(vcpu, KVM_SET_SREGS, &s) < 0)
 		return -errno;
 
 	memset(&r, 0, sizeof(r));
-	r.rip = PROBE_CODE;
+	r.rip = PROBE_CODE + (xsave ? 0 : PROBE_XSAVE_BYTES);
+	r.rdi = PROBE_DATA;
 	r.rflags = 2;
 	if (ioctl(vcpu, KVM_SET_REGS, &r) < 0)
 		return -errno;
@@ -152,14 +158,17 @@ static MUST_USE int probe_run(int kvm, int vm, uint8_t *ram)
 	};
 	CLEANUP(fd_closep) int vcpu = -1;
 	int run_len = ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
-	int answers;
+	int answers, xsave;
 	void *run;
 
 	probe_memory(ram);
 	if (run_len < 0 || ioctl(vm, KVM_SET_USER_MEMORY_REGION, &region) < 0)
 		return 0;
 	vcpu = ioctl(vm, KVM_CREATE_VCPU, 0);
-	if (vcpu < 0 || probe_cpuid(kvm, vcpu) < 0 || probe_registers(vcpu) < 0)
+	if (vcpu < 0)
+		return 0;
+	xsave = probe_cpuid(kvm, vcpu);
+	if (xsave < 0 || probe_registers(vcpu, xsave) < 0)
 		return 0;
 	run = mmap(NULL, (size_t)run_len, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
 	if (run == MAP_FAILED)

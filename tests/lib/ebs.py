@@ -24,7 +24,7 @@ def check_identify(seen, volume_id, size):
     lab.check("id_ctrl__mdts_is_a_sound_choice", 1 <= ctrl["mdts"] <= 9, ctrl["mdts"])
     lab.check("id_ctrl__oncs_has_discard_and_write_zeroes_only", ctrl["oncs"] & 0x6f == 0x0c, ctrl["oncs"])
     lab.check("id_ctrl__subnqn_is_unique_to_the_volume", volume_id.replace("-", "") in ctrl["subnqn"], ctrl["subnqn"])
-    lab.check("id_ctrl__vendor_area_names_the_device", "xvda" in seen["id-ctrl-vendor"], seen["id-ctrl-vendor"])
+    lab.check("id_ctrl__vendor_area_names_the_device", seen["id-ctrl-vendor"].rstrip() in ("xvda", "/dev/xvda"), seen["id-ctrl-vendor"])
 
     ns = _json(seen["id-ns"])
     for field, value in {"nsze": size // 512, "ncap": size // 512, "nlbaf": 0, "flbas": 0, "mc": 0, "dpc": 0,
@@ -36,10 +36,10 @@ def check_identify(seen, volume_id, size):
 def check_logs_and_features(seen):
     smart = _json(seen["smart-log"])
     lab.check("smart_log__no_critical_warning", smart["critical_warning"] == 0, smart)
-    lab.check("smart_log__no_media_errors", smart["media_errors"] == 0, smart)
-    lab.check("smart_log__counts_reads", smart["data_units_read"] > 0, smart)
+    lab.check("smart_log__no_media_errors", int(smart["media_errors"]) == 0, smart)
+    lab.check("smart_log__counts_reads", int(smart["data_units_read"]) > 0, smart)
     errors = _json(seen["error-log"])["errors"]
-    lab.check("error_log__is_empty", all(e["error_count"] == 0 for e in errors), errors)
+    lab.check("error_log__is_empty", all(int(e["error_count"]) == 0 for e in errors), errors)
     lab.check("feature_01__arbitration", "Current value" in seen["get-feature 1"], seen["get-feature 1"])
     lab.check("feature_02__power_state_0", "Current value:0x00000000" in seen["get-feature 2"].replace("value: ", "value:"),
               seen["get-feature 2"])

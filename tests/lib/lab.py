@@ -151,7 +151,7 @@ class Lab:
         return self.niter("image", "ls")["images"][0]["id"]
 
     def run(self, *args):
-        return self.niter("run", self.image(), *args)["id"]
+        return self.niter("run", self.image(), *args)["instance"]["id"]
 
     def state(self, instance):
         for i in self.niter("ps")["instances"]:
