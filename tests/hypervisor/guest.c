@@ -185,6 +185,22 @@ static void do_tables(const uint8_t *bp)
 	print(sum((const uint8_t *)0xf0000, 31) == 0 ? "smbios ok\n" : "smbios bad\n");
 }
 
+static void do_e820(const uint8_t *bp)
+{
+	unsigned i;
+
+	for (i = 0; i < bp[0x1e8]; i++) {
+		const uint8_t *e = bp + 0x2d0 + 20 * i;
+
+		print_hex(*(const uint64_t *)e, 9);
+		print(" ");
+		print_hex(*(const uint64_t *)(e + 8), 9);
+		print(" ");
+		print_hex(e[16], 1);
+		print("\n");
+	}
+}
+
 void ap_main(void)
 {
 	ap_id = mem32(0xfee00020) >> 24;
@@ -436,6 +452,8 @@ static void word_do(const char *p, const uint8_t *bp)
 		do_pci();
 	else if (is_word(p, "tables"))
 		do_tables(bp);
+	else if (is_word(p, "e820"))
+		do_e820(bp);
 	else if (is_word(p, "smp"))
 		do_smp(bp);
 	else if (is_word(p, "msr"))

@@ -153,6 +153,30 @@ static void smp__three_cores_have_ids_without_gaps(void **state)
 	assert_string_equal(console, "madt 00 boot\nmadt 01 up 01\nmadt 02 up 02\n");
 }
 
+static void smp__sixty_four_processors_start(void **state)
+{
+	(void)state;
+	run_to_end("smp off", 32, 2);
+	assert_int_equal(count_of(" up "), 63);
+	assert_non_null(strstr(console, "madt 3f up 3f\n"));
+}
+
+static void memory__of_six_gib_is_split_around_the_hole(void **state)
+{
+	struct launch_conf c = conf_of("e820 off", 1, 1);
+	char text[CTL_TEXT_MAX];
+
+	(void)state;
+	c.ram_bytes = 6 * GIB;
+	assert_int_equal(launch(&c, &l), 0);
+	assert_int_equal(launched_exit(&l, WAIT_MS, text), CTL_EXIT_SHUTDOWN);
+	(void)launched_console(&l, console, sizeof(console));
+	assert_string_equal(console,
+			    "000000000 00009fc00 1\n00009fc00 000000400 2\n0000e0000 000020000 2\n"
+			    "000100000 0bff00000 1\n0e0000000 000100000 2\n0fffbc000 000044000 2\n"
+			    "100000000 0c0000000 1\n");
+}
+
 static void pci__chipset_is_seen_by_ports_and_by_ecam(void **state)
 {
 	(void)state;
@@ -469,6 +493,8 @@ int main(int argc, char **argv)
 		T(cpuid__hides_monitor_counters_and_svm),
 		T(smp__starts_every_processor_in_the_order_of_ec2),
 		T(smp__three_cores_have_ids_without_gaps),
+		T(smp__sixty_four_processors_start),
+		T(memory__of_six_gib_is_split_around_the_hole),
 		T(pci__chipset_is_seen_by_ports_and_by_ecam),
 		T(tables__have_right_checksums_where_the_guest_finds_them),
 		T(msr__policy_refuses_what_is_not_the_guests),
