@@ -7,6 +7,8 @@
 import hashlib
 import json
 import os
+import random
+import re
 import shutil
 import socket
 import struct
@@ -18,19 +20,25 @@ import time
 
 FAKE, NITERD, NITER = sys.argv[1:4]
 failed = []
+# As root, niterd runs in the jail the real launcher makes.
+JAIL = {"FAKE_JAIL": "1"} if os.geteuid() == 0 else {}
 
 
 class Host:
     """One state directory, a fake launcher, and niter as a person uses it."""
 
-    def __init__(self, **env):
+    def __init__(self, disk_mib=None, **env):
+        self.mounted = disk_mib
         self.home = tempfile.mkdtemp(prefix="niter-test.")
         self.state = os.path.join(self.home, "state")
         self.run_dir = os.path.join(self.home, "run")
+        if disk_mib:
+            os.mkdir(self.home + "/state")
+            subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={disk_mib}m", "small", self.home + "/state"], check=True)
         for d in ("state/niterd", "state/images", "state/volumes", "run"):
             os.makedirs(os.path.join(self.home, d))
         self.sock = os.path.join(self.home, "niterd.sock")
-        self.env = env
+        self.env = {**env, **JAIL}
         self.launcher = None
         self.start()
 
@@ -52,6 +60,8 @@ class Host:
         if self.launcher.poll() is None:
             self.launcher.stdin.close()
         self.launcher.wait(timeout=10)
+        if self.mounted:
+            subprocess.run(["umount", "-l", self.state], check=True)
         shutil.rmtree(self.home)
 
     def niter(self, *args, port=False, **kw):
@@ -310,6 +320,66 @@ def test_full_disk_leaves_nothing():
     assert r.returncode == 1 and "state disk is full" in r.stderr, r.stderr
     assert h.files("volumes") == [] and h.json("ps")["instances"] == [] and h.json("volume", "ls")["volumes"] == []
     h.ok("run", "debian", "--type", "t3.nano", "--name", "big")
+    h.close()
+
+
+def test_full_disk_refuses_an_image():
+    if os.geteuid() != 0:
+        print("skipped test_full_disk_refuses_an_image: needs root to mount a small disk")
+        return
+    h = Host(disk_mib=3)
+    d = h.image_dir("big", disk=[(0, os.urandom(6 << 20))])
+    h.wrong(1, "image", "put", d, want=["state disk is full", "niter image rm"])
+    assert h.files("images") == [] and h.json("image", "ls")["images"] == []
+    h.image("small")
+    h.close()
+
+
+def test_killed_at_any_moment_it_settles():
+    h = Host()
+    h.image()
+    seed = random.randrange(1 << 30)
+    rng = random.Random(seed)
+    for n in range(6):
+        t = threading.Thread(target=h.niter, args=("run", "debian", "--type", "t3.nano", "--name", f"n{n}"))
+        t.start()
+        time.sleep(rng.random() * 0.05)
+        h.tell("kill-niterd")
+        t.join()
+        for _ in range(200):
+            all_ = h.json("ps", "--all")["instances"]
+            if all(i["state"] in ("running", "stopped", "terminated") for i in all_):
+                break
+            time.sleep(0.05)
+        else:
+            raise AssertionError(f"seed {seed}: {all_}")
+        rows = sorted(v["id"] + ".luks" for v in h.json("volume", "ls")["volumes"])
+        assert rows == h.files("volumes"), f"seed {seed}: {rows} {h.files('volumes')}"
+        for i in all_:
+            if i["state"] == "running":
+                assert f"boot {i['id']}" in h.ok("console", i["id"]), f"seed {seed}"
+    h.close()
+
+
+def test_what_people_see():
+    """Compared with golden files; ids, ages and times are what changes."""
+    h = Host()
+    h.image()
+    h.ok("run", "debian", "--type", "t3.nano", "--name", "web")
+    h.ok("run", "debian", "--type", "t3.small", "--cpus", "1x1")
+    h.ok("stop", "web")
+    seen = ""
+    for words in (["--help"], ["run", "--help"], ["ps"], ["image", "ls"], ["volume", "ls"], ["types"],
+                  ["host", "processes"]):
+        seen += f"$ niter {' '.join(words)}\n" + h.ok(*words) + "\n"
+    seen = re.sub(r"-0[0-9a-f]{16}", "-0" + "#" * 16, seen)
+    seen = re.sub(r"(?m)[0-9]+s$", "0s", seen)
+    # Both instances began within the same second or so: their order is by creation.
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../golden/niter.txt")
+    if os.environ.get("NITER_GOLDEN_WRITE"):
+        with open(path, "w") as f:
+            f.write(seen)
+    assert seen == open(path).read(), seen
     h.close()
 
 

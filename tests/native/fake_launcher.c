@@ -16,18 +16,22 @@
  *   quit
  *
  * Guests of type c5.large ignore their power button. A kernel that begins with "BAD" is refused. FAKE_DISK_BYTES limits
- * the size of a volume, FAKE_RAM_MIB the host's memory.
+ * the size of a volume, FAKE_RAM_MIB the host's memory. With FAKE_JAIL=1 (needs root) niterd gets the namespaces, the uid
+ * and the detached state directory that the real launcher gives it, and so its empty root.
  */
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/mount.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -37,7 +41,7 @@
 #include "base/num.h"
 #include "proto/control.h"
 
-enum { GUESTS_MAX = 32, CONSOLE_MAX = 128 * 1024, BUTTON_MS = 150 };
+enum { JAIL_UID = 200002, GUESTS_MAX = 32, CONSOLE_MAX = 128 * 1024, BUTTON_MS = 150 };
 
 struct guest {
 	char id[CTL_ID_MAX]; /* empty: free */
@@ -77,31 +81,110 @@ static int unix_listen(const char *path)
 	return fd;
 }
 
+static void map_write(pid_t pid, const char *name)
+{
+	char path[64], line[64];
+	int fd, len;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	len = snprintf(line, sizeof(line), "0 %d 1\n", JAIL_UID);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, line, (size_t)len) != len)
+		die(path);
+	close(fd);
+}
+
+/* fork() into new namespaces; the child goes on once it has its one user id. */
+static pid_t jail_fork(void)
+{
+	const unsigned long flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC |
+				    CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWCGROUP | SIGCHLD;
+	int go[2];
+	char c = 0;
+	pid_t pid;
+
+	if (pipe2(go, O_CLOEXEC) < 0)
+		die("pipe");
+	pid = (pid_t)syscall(SYS_clone, flags, 0, 0, 0, 0);
+	if (pid < 0)
+		die("clone");
+	if (pid == 0) {
+		close(go[1]);
+		if (read(go[0], &c, 1) != 1 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+			_exit(126);
+		close(go[0]);
+		return 0;
+	}
+	map_write(pid, "uid_map");
+	map_write(pid, "gid_map");
+	if (write(go[1], &c, 1) != 1)
+		die("pipe");
+	close(go[0]);
+	close(go[1]);
+	return pid;
+}
+
+static void state_chown(const char *name)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/%s", f.state, name);
+	if (chown(path, JAIL_UID, JAIL_UID) < 0)
+		die(path);
+}
+
+/* As src/launcher/state_dir.c: the directory as a mount that hangs nowhere. */
+static int state_detach(int fd)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+					       MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSYMFOLLOW };
+	int tree = (int)syscall(SYS_open_tree, fd, "",
+				AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+	if (tree < 0 ||
+	    syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+		die("open_tree");
+	close(fd);
+	return tree;
+}
+
 static void niterd_start(void)
 {
 	struct ctl_l_config conf = {
 		.host_mode = "simulated", .has_listener = 1, .has_state_dir = 1, .port_cnt = 1
 	};
-	int theirs, state, fds[3];
+	bool jail = getenv("FAKE_JAIL") != NULL;
+	char *const argv[] = { (char *)(uintptr_t) "niterd", NULL };
+	int theirs, state, program, fds[3];
 
-	if (fd_socketpair(SOCK_SEQPACKET, &f.link, &theirs) < 0)
+	program = open(f.program, O_RDONLY | O_CLOEXEC);
+	if (program < 0 || fd_socketpair(SOCK_SEQPACKET, &f.link, &theirs) < 0)
 		die("socketpair");
-	f.niterd = fork();
+	f.niterd = jail ? jail_fork() : fork();
 	if (f.niterd < 0)
 		die("fork");
 	if (f.niterd == 0) {
-		setenv("NITER_UNJAILED", "1", 1);
-		/* Gone from the parent's descriptors too: niterd's own sandbox_fds sees to that. */
+		if (!jail)
+			setenv("NITER_UNJAILED", "1", 1);
 		if (dup2(theirs, CTL_FD) == CTL_FD)
-			execl(f.program, f.program, (char *)NULL);
+			fexecve(program, argv, environ);
 		_exit(127);
 	}
+	close(program);
 	close(theirs);
 	state = open(f.state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (state < 0)
+		die(f.state);
+	if (jail) {
+		state_chown(".");
+		state_chown("niterd");
+		state_chown("images");
+		state = state_detach(state);
+	}
 	fds[0] = f.listener;
 	fds[1] = state;
 	fds[2] = f.port_niterd;
-	if (state < 0 || ctl_send(f.link, CTL_L_CONFIG, 0, &conf, fds, 3) < 0)
+	if (ctl_send(f.link, CTL_L_CONFIG, 0, &conf, fds, 3) < 0)
 		die("config");
 	close(state);
 }

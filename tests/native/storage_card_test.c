@@ -110,6 +110,9 @@ static void identity__namespace(void **state)
 	assert_int_equal(nvme_client_identify(&world.guest, NVME_CNS_NS, 1, world.data), 0);
 	for (i = 0; i < 24; i += 8)
 		assert_int_equal(le64_load(p + i), WORLD_LBAS);
+	assert_int_equal(p[24], 0x12); /* NSFEAT: atomics, preferred sizes; both say 4 KiB */
+	assert_int_equal(le16_load(p + 36), 7);
+	assert_int_equal(le16_load(p + 64), 7);
 	assert_int_equal(p[25], 0); /* NLBAF */
 	assert_int_equal(p[26], 0); /* FLBAS */
 	assert_int_equal(p[30], 0); /* NMIC */

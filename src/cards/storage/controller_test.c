@@ -295,7 +295,7 @@ static void arm__sees_what_came_in_between(void **state)
 
 static uint32_t *word(uint64_t page, unsigned slot)
 {
-	return (uint32_t *)(rig.ram + page) + slot;
+	return (uint32_t *)(void *)(rig.ram + page) + slot;
 }
 
 static void dbbuf__event_index_is_the_tail_when_armed_and_behind_it_when_awake(void **state)

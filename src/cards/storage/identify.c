@@ -82,8 +82,17 @@ static void namespace_page(const struct nvme_identity *id, uint8_t *p)
 	le64_store(p + 0, id->lba_cnt);  /* NSZE */
 	le64_store(p + 8, id->lba_cnt);  /* NCAP */
 	le64_store(p + 16, id->lba_cnt); /* NUSE */
-	p[24] = 1u << 4;                 /* NSFEAT: the preferred sizes below are set */
+	/*
+	 * NSFEAT: atomic sizes and preferred sizes below are set. Linux takes the smaller of both as its physical
+	 * block size: 4096 with 512-byte blocks, as on EBS.
+	 */
+	p[24] = 1u << 4 | 1u << 1;
 	p[33] = 0x09; /* DLFEAT: deallocated reads as zeroes; Write Zeroes may deallocate */
+	/* A unit of encryption is written with one write. 0-based, in blocks: NAWUN, NAWUPF, NABSN, NABSPF */
+	le16_store(p + 34, 7);
+	le16_store(p + 36, 7);
+	le16_store(p + 40, 7);
+	le16_store(p + 44, 7);
 	/* 4096-byte hints, 0-based in blocks: NPWG, NPWA, NPDG, NPDA, NOWS */
 	le16_store(p + 64, 7);
 	le16_store(p + 66, 7);

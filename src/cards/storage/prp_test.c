@@ -51,7 +51,7 @@ static int teardown(void **state)
 
 static uint64_t *list(uint64_t at)
 {
-	return (uint64_t *)(ram + at);
+	return (uint64_t *)(void *)(ram + at);
 }
 
 static struct prp_pages pages;

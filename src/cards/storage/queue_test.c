@@ -91,7 +91,7 @@ static void nvme_sq_fetch__copies_and_wraps(void **state)
 
 	(void)state;
 	for (i = 0; i < ENTRIES; i++)
-		((struct nvme_sqe *)(ram + SQ_AT))[i].cid = (uint16_t)i;
+		((struct nvme_sqe *)(void *)(ram + SQ_AT))[i].cid = (uint16_t)i;
 	for (i = 0; i < 20; i++) {
 		page[2] = (i + 1) % ENTRIES;
 		assert_int_equal(nvme_sq_tail_look(&sq, &db), 1);
@@ -192,7 +192,8 @@ static void shadow_on(void)
 
 static void shadow__armed_rings_for_any_addition_and_hushed_for_none(void **state)
 {
-	uint32_t *shadow = (uint32_t *)(ram + 0x4000), *event = (uint32_t *)(ram + 0x5000);
+	uint32_t *shadow = (uint32_t *)(void *)(ram + 0x4000),
+		 *event = (uint32_t *)(void *)(ram + 0x5000);
 	unsigned tail, add;
 
 	(void)state;
@@ -216,7 +217,8 @@ static void shadow__armed_rings_for_any_addition_and_hushed_for_none(void **stat
 
 static void shadow__completion_head_is_armed_alike(void **state)
 {
-	uint32_t *shadow = (uint32_t *)(ram + 0x4000), *event = (uint32_t *)(ram + 0x5000);
+	uint32_t *shadow = (uint32_t *)(void *)(ram + 0x4000),
+		 *event = (uint32_t *)(void *)(ram + 0x5000);
 
 	(void)state;
 	shadow_on();
@@ -230,7 +232,8 @@ static void shadow__completion_head_is_armed_alike(void **state)
 
 static void shadow__never_for_the_admin_queue(void **state)
 {
-	uint32_t *shadow = (uint32_t *)(ram + 0x4000), *event = (uint32_t *)(ram + 0x5000);
+	uint32_t *shadow = (uint32_t *)(void *)(ram + 0x4000),
+		 *event = (uint32_t *)(void *)(ram + 0x5000);
 
 	(void)state;
 	shadow_on();
