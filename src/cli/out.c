@@ -137,7 +137,7 @@ const char *text_of(const json_t *o, const char *key)
 {
 	const char *s = json_string_value(json_object_get(o, key));
 
-	return s ? s : "-";
+	return s && s[0] ? s : "-";
 }
 
 uint64_t u64_of(const json_t *o, const char *key)

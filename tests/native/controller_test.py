@@ -27,7 +27,10 @@ JAIL = {"FAKE_JAIL": "1"} if os.geteuid() == 0 else {}
 class Host:
     """One state directory, a fake launcher, and niter as a person uses it."""
 
+    alive = []
+
     def __init__(self, disk_mib=None, **env):
+        Host.alive.append(self)
         self.mounted = disk_mib
         self.home = tempfile.mkdtemp(prefix="niter-test.")
         self.state = os.path.join(self.home, "state")
@@ -46,10 +49,13 @@ class Host:
         self.launcher = subprocess.Popen(
             [FAKE, NITERD, self.state, self.sock, os.path.join(self.run_dir, "ctl.0")],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **self.env})
-        for _ in range(200):
-            if os.path.exists(self.sock):
-                break
-            time.sleep(0.02)
+        for _ in range(500):
+            try:
+                Raw(self.sock).close()
+                return
+            except (FileNotFoundError, ConnectionRefusedError):
+                time.sleep(0.02)
+        raise AssertionError("the fake launcher does not come up")
 
     def tell(self, line):
         self.launcher.stdin.write(line + "\n")
@@ -63,6 +69,7 @@ class Host:
         if self.mounted:
             subprocess.run(["umount", "-l", self.state], check=True)
         shutil.rmtree(self.home)
+        Host.alive.remove(self)
 
     def niter(self, *args, port=False, **kw):
         env = {**os.environ, "NITER_HOME": self.home}
@@ -80,9 +87,9 @@ class Host:
         return json.loads(self.ok(*args, "--json", **kw))
 
     def wrong(self, code, *args, want, **kw):
-        """One clear line on standard error, nothing on standard output, that exit code."""
+        """One clear line on standard error (behind progress), nothing on standard output, that exit code."""
         r = self.niter(*args, **kw)
-        lines = r.stderr.strip().split("\n")
+        lines = [x for x in r.stderr.strip().split("\n") if not x.startswith("uploading")]
         assert r.returncode == code, f"niter {' '.join(args)}: {r.returncode}, not {code}: {r.stderr}"
         assert r.stdout == "" and len(lines) == 1 and lines[0].startswith("niter: "), r.stdout + r.stderr
         for w in want:
@@ -623,6 +630,8 @@ def main():
         except Exception as e:  # noqa: BLE001: the runner names every failure and goes on
             failed.append(name)
             print(f"FAILED {name}: {type(e).__name__}: {e}", flush=True)
+            for h in Host.alive[:]:
+                h.close()
             if only:
                 raise
     return 1 if failed else 0
