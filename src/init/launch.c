@@ -48,7 +48,7 @@ int state_mount(const char *device)
 	if (!S_ISBLK(st.st_mode))
 		return -ENOTBLK;
 	if (mount(device, state_dir, "ext4", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME,
-		  "errors=remount-ro") < 0)
+		  "errors=remount-ro,discard") < 0)
 		return -errno;
 	return 0;
 }

@@ -193,7 +193,8 @@ static const struct {
 	{ "/proc/sys/kernel/yama/ptrace_scope", "3" },
 	{ "/proc/sys/kernel/sysrq", "0" },
 	{ "/proc/sys/kernel/ctrl-alt-del", "0" },
-	{ "/proc/sys/kernel/core_pattern", "" },
+	{ "/proc/sys/kernel/core_pattern", "\n" }, /* empty: nothing is dumped */
+	{ "/proc/sys/kernel/panic_on_oops", "1" },
 	{ "/proc/sys/fs/suid_dumpable", "0" },
 	{ "/proc/sys/fs/protected_symlinks", "1" },
 	{ "/proc/sys/fs/protected_hardlinks", "1" },
