@@ -147,8 +147,9 @@ int child_start(struct launcher *l, enum child_kind kind, const char *program, u
 			       strerrordesc_np(-r));
 		return r;
 	}
-	if (lim->isolated && cgroup_fd >= 0 && !cgroup_is_isolated(cgroup_fd))
-		log_info("cgroup.not_isolated", "cgroup=%s cpus=%s", c->cgroup, lim->cpus);
+	if (lim->isolated)
+		log_info("child.cpus", "name=%s cpus=%s isolated=%d", program,
+			 lim->cpus ? lim->cpus : "?", cgroup_is_isolated(cgroup_fd));
 	r = child_spawn(l, c, program, cgroup_fd);
 	c->kind = kind;
 	if (r == 0) {

@@ -168,6 +168,7 @@ struct launcher {
 	struct loop_ref signal_ref;
 	int signal_fd, null_fd;
 	int state_fd, images_fd, volumes_fd, security_fd; /* directories below state_path */
+	int lock_fd;                                      /* the state directory again, locked */
 	int libexec_fd;
 	int listener; /* API socket (hosted), or -1 */
 	int port[PORTS_MAX];

@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -16,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -525,6 +527,56 @@ static void host__stops_with_everything_on_it(void **state)
 	assert_int_equal(launcher_wait(h), 0);
 }
 
+/* A second launcher on the same host is refused before it does anything. Return: its exit code. */
+static int launcher_second(struct host *h)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		launcher_exec(h);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void launcher__has_its_state_directory_alone(void **state)
+{
+	struct host *h = *state;
+
+	assert_int_equal(launcher_second(h), 1);
+	expect(h, CTL_L_HOST, ask(h, CTL_L_HOST_READ, NULL)); /* the first one did not notice */
+	expect(h, CTL_ACK, ask(h, CTL_L_HOST_STOP, NULL));
+	niterd_drop(h);
+	assert_int_equal(launcher_wait(h), 0);
+	/* and now it is free again, also for a launcher that may not override the modes of other users' directories */
+	h->pid = fork();
+	if (h->pid == 0) {
+		if (prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0) < 0 ||
+		    prctl(PR_CAPBSET_DROP, CAP_DAC_READ_SEARCH, 0, 0, 0) < 0)
+			_exit(98);
+		launcher_exec(h);
+	}
+	niterd_connect(h);
+}
+
+static void launcher__needs_limits_outside_the_lab(void **state)
+{
+	char text[] = "/tmp/niter-launcher-XXXXXX", cmd[512];
+
+	(void)state;
+	if (access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0) {
+		print_message("skip: this machine has cgroup v2 with its controllers\n");
+		skip();
+	}
+	assert_non_null(mkdtemp(text));
+	(void)snprintf(cmd, sizeof(cmd),
+		       "%s --mode=hosted --state=%s/s --run=%s/r --libexec=%s 2>%s/log; test $? = "
+		       "1 && grep -q 'cgroup v2 ' %s/log "
+		       "&& rm -r %s",
+		       launcher_path, text, text, text, text, text, text);
+	run_sh("%s", cmd);
+}
+
 static void launcher__dies_and_takes_everybody_along(void **state)
 {
 	struct host *h = *state;
@@ -561,6 +613,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(security__lost_means_no_more_grants, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(host__stops_with_everything_on_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(launcher__has_its_state_directory_alone, setup,
+						teardown),
+		cmocka_unit_test(launcher__needs_limits_outside_the_lab),
 		cmocka_unit_test_setup_teardown(launcher__dies_and_takes_everybody_along, setup,
 						teardown),
 	};

@@ -148,7 +148,7 @@ static void tables_init(struct launcher *l)
 
 	l->signal_fd = l->null_fd = l->state_fd = l->images_fd = l->volumes_fd = l->security_fd =
 		-1;
-	l->libexec_fd = l->listener = l->tpm = -1;
+	l->lock_fd = l->libexec_fd = l->listener = l->tpm = -1;
 	for (i = 0; i < PORTS_MAX; i++)
 		l->port[i] = -1;
 	for (i = 0; i < SETS_MAX; i++)
@@ -319,6 +319,8 @@ static int child_ctl(struct launcher *l, struct child *c)
 	}
 	if (r == -EAGAIN)
 		return 0;
+	if (r == -ECONNRESET) /* it ended without reading everything */
+		r = 0;
 	loop_del(&l->loop, c->ctl);
 	fd_closep(&c->ctl);
 	if (r < 0)

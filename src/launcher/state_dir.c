@@ -4,6 +4,7 @@
 #include <linux/mount.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -89,6 +90,12 @@ int state_dir_open(struct launcher *l)
 	top = open(l->state_path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (top < 0)
 		return dir_failed(l->state_path, -errno);
+	/* Held for ever: two launchers on one state would hand out the same volume twice. */
+	if (flock(top, LOCK_EX | LOCK_NB) < 0) {
+		log_err("state.dir", "name=%s text=\"another niter-launcher uses this directory\"",
+			l->state_path);
+		return -EBUSY;
+	}
 	if (fchmod(top, 0710) < 0 || fchown(top, 0, UID_NITERD) < 0)
 		return dir_failed(l->state_path, -errno);
 	r = sub_dir(top, "niterd", UID_NITERD, false, &niterd);
@@ -101,7 +108,10 @@ int state_dir_open(struct launcher *l)
 	if (r < 0)
 		return r;
 	l->state_fd = dir_detach(top, 0);
-	return l->state_fd < 0 ? dir_failed(l->state_path, l->state_fd) : 0;
+	if (l->state_fd < 0)
+		return dir_failed(l->state_path, l->state_fd);
+	l->lock_fd = TAKE_FD(top);
+	return 0;
 }
 
 int listener_open(const char *run_path, int *ret)

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -69,12 +70,17 @@ static void security_main(void)
 /* #syscalls:launcher-stub accept4 poll */
 static void niterd_main(void)
 {
+	struct stat here, up;
 	int api = -1;
 
 	next(CTL_FD);
 	if (m.type != CTL_L_CONFIG || !m.u.l_config.has_listener || !m.u.l_config.has_state_dir ||
 	    m.fds.cnt < 2)
 		_exit(5);
+	/* Its directory must be no way out of its empty root. */
+	if (fstat(m.fds.fd[1], &here) < 0 || fstatat(m.fds.fd[1], "..", &up, 0) < 0 ||
+	    here.st_ino != up.st_ino)
+		_exit(8);
 	for (;;) {
 		struct pollfd p[] = { { .fd = CTL_FD },
 				      { .fd = m.fds.fd[0], .events = POLLIN },
