@@ -862,6 +862,20 @@ static void s26_row04__no_way_from_a_transfer_into_registers(void **state)
 	expect_fatal();
 }
 
+/* No extended capability at all, so no SR-IOV; and nothing can be written into being. */
+static void s26_row10__no_virtual_functions(void **state)
+{
+	uint32_t v, off;
+
+	(void)state;
+	for (off = 0x100; off < 0x1000; off += 4) {
+		v = 0xffffffff;
+		assert_int_equal(vu_client_write(G->vu, VU_REGION_CONFIG, off, &v, 4), 0);
+		assert_int_equal(vu_client_read(G->vu, VU_REGION_CONFIG, off, &v, 4), 0);
+		assert_int_equal(v, 0);
+	}
+}
+
 static void s26_row12__first_address_zero(void **state)
 {
 	uint64_t *list = nvme_client_p(G, world.list);
@@ -1243,6 +1257,7 @@ int main(int argc, char **argv)
 		PROBE(s26_row07__lba_plus_count_wraps),
 		PROBE(s26_row08__shadow_doorbell_out_of_range),
 		PROBE(s26_row09__log_page_offsets_and_lengths),
+		PROBE(s26_row10__no_virtual_functions),
 		PROBE(s26_row12__first_address_zero),
 		PROBE(s26_row13__doorbells_before_ready_and_bad_admin_queues),
 		PROBE(s26_row18__descriptors_of_the_wrong_kind),
