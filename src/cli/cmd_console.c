@@ -22,6 +22,7 @@ struct place {
 static int piece(struct client *c, const char *ref, bool follow, struct place *at, bool *more)
 {
 	json_t *params, *result = NULL;
+	const char *text;
 	uint8_t *data = NULL;
 	size_t len = 0;
 	uint64_t boot;
@@ -33,7 +34,8 @@ static int piece(struct client *c, const char *ref, bool follow, struct place *a
 	code = client_call(c, "console.read", params, NULL, &result);
 	if (code != CLI_OK)
 		return code;
-	if (base64_decode(text_of(result, "data"), &data, &len) < 0) {
+	text = json_string_value(json_object_get(result, "data"));
+	if (!text || base64_decode(text, &data, &len) < 0) {
 		json_decref(result);
 		return cli_error(
 			"the host sent what is no base64: use the niter it was installed with");

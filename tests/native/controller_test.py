@@ -203,6 +203,10 @@ def test_life_of_an_instance():
     assert f"boot {i['id']} type=t3.nano cores=1 threads=1" in h.ok("console", "web")
     assert "web" in h.ok("ps") and "t3.nano" in h.ok("ps")
 
+    # A guest that has said nothing yet.
+    h.tell(f"hush {i['id']}")
+    assert h.ok("console", "web") == ""
+
     # start of a running one, stop of a stopped one: nothing to do
     assert h.ok("start", "web") == f"{i['id']} running\n"
     assert h.ok("stop", i["id"][:8]) == f"{i['id']} stopped\n"

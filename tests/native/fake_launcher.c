@@ -12,7 +12,7 @@
  *   kill-niterd      SIGKILL; it is started again
  *   host-crash       all instances vanish without a word, niterd is started again
  *   poweroff ID      the guest powers itself off;   crash ID   it triple-faults
- *   say ID TEXT      the guest prints a line
+ *   say ID TEXT      the guest prints a line;       hush ID    it has said nothing
  *   quit
  *
  * Guests of type c5.large ignore their power button. A kernel that begins with "BAD" is refused. FAKE_DISK_BYTES limits
@@ -468,6 +468,8 @@ static void command(char *line)
 			if (f.guest[k].id[0])
 				guest_free(&f.guest[k]);
 		niterd_restart();
+	} else if (g && strcmp(word, "hush") == 0) {
+		g->console_len = 0;
 	} else if (g && strcmp(word, "say") == 0) {
 		guest_say(g, save);
 	} else if (g) {
