@@ -203,10 +203,6 @@ def test_life_of_an_instance():
     assert f"boot {i['id']} type=t3.nano cores=1 threads=1" in h.ok("console", "web")
     assert "web" in h.ok("ps") and "t3.nano" in h.ok("ps")
 
-    # A guest that has said nothing yet.
-    h.tell(f"hush {i['id']}")
-    assert h.ok("console", "web") == ""
-
     # start of a running one, stop of a stopped one: nothing to do
     assert h.ok("start", "web") == f"{i['id']} running\n"
     assert h.ok("stop", i["id"][:8]) == f"{i['id']} stopped\n"
@@ -234,6 +230,16 @@ def test_life_of_an_instance():
     assert h.files("volumes") == [] and h.json("ps")["instances"] == [] and h.json("volume", "ls")["volumes"] == []
     assert h.state_of(i["id"])["state"] == "terminated"
     h.ok("image", "rm", ami)
+    h.close()
+
+
+def test_console_of_a_guest_that_says_nothing():
+    h = Host()
+    h.image()
+    a = h.ok("run", "debian", "--type", "t3a.nano").strip()
+    assert h.ok("console", a) == ""
+    h.tell(f"say {a} hello")
+    assert h.ok("console", a).strip() == "hello"
     h.close()
 
 

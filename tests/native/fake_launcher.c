@@ -12,10 +12,10 @@
  *   kill-niterd      SIGKILL; it is started again
  *   host-crash       all instances vanish without a word, niterd is started again
  *   poweroff ID      the guest powers itself off;   crash ID   it triple-faults
- *   say ID TEXT      the guest prints a line;       hush ID    it has said nothing
+ *   say ID TEXT      the guest prints a line
  *   quit
  *
- * Guests of type c5.large ignore their power button. A kernel that begins with "BAD" is refused. FAKE_DISK_BYTES limits
+ * Guests of type c5.large ignore their power button, those of t3a.nano boot in silence. A kernel that begins with "BAD" is refused. FAKE_DISK_BYTES limits
  * the size of a volume, FAKE_RAM_MIB the host's memory. With FAKE_JAIL=1 (needs root) niterd gets the namespaces, the uid
  * and the detached state directory that the real launcher gives it, and so its empty root.
  */
@@ -314,7 +314,8 @@ static void start(const struct ctl_l_instance_start *s, uint32_t seq)
 	snprintf(line, sizeof(line), "boot %s type=%s cores=%u threads=%u root=%s uuid=%02x%02x\n",
 		 s->instance_id, s->type_name, s->cores, s->threads,
 		 s->volume_cnt ? s->volume[0].volume_id : "none", s->uuid[0], s->uuid[1]);
-	guest_say(g, line);
+	if (strcmp(g->type, "t3a.nano") != 0)
+		guest_say(g, line);
 	started_send(g, seq);
 }
 
@@ -468,8 +469,6 @@ static void command(char *line)
 			if (f.guest[k].id[0])
 				guest_free(&f.guest[k]);
 		niterd_restart();
-	} else if (g && strcmp(word, "hush") == 0) {
-		g->console_len = 0;
 	} else if (g && strcmp(word, "say") == 0) {
 		guest_say(g, save);
 	} else if (g) {
