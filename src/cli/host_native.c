@@ -20,6 +20,7 @@
 
 #include "base/fd.h"
 #include "cli/cli.h"
+#include "cli/client.h"
 #include "cli/host_dirs.h"
 
 enum { NATIVE_READY_MS = 30 * 1000 };
@@ -87,6 +88,32 @@ static int native_answers(void)
 	return fd >= 0 && connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0;
 }
 
+/*
+ * The root key is given out once in a boot of the machine, so a host started a second time has none: say so here, where
+ * it can be understood, and not when the first instance is refused.
+ */
+static void native_keys_check(void)
+{
+	json_t *status = NULL;
+	char security[128];
+
+	for (int ms = 0; ms < NATIVE_READY_MS; ms += 100) {
+		if (client_call_once("host.status", NULL, NULL, &status) != CLI_OK)
+			return;
+		snprintf(security, sizeof(security), "%s", text_of(status, "security"));
+		json_decref(status);
+		status = NULL;
+		if (strcmp(security, "starting") != 0)
+			break;
+		usleep(100000);
+	}
+	if (strcmp(security, "running") != 0)
+		fprintf(stderr,
+			"niter: the host runs without keys (%s): no instance can start; niter host "
+			"log says why\n",
+			security);
+}
+
 int host_native_start(void)
 {
 	char log[HOST_PATH_MAX], run[HOST_PATH_MAX];
@@ -108,8 +135,13 @@ int host_native_start(void)
 	if (record.pid == 0)
 		native_exec(log);
 	for (int ms = 0; ms < NATIVE_READY_MS; ms += 50) {
-		if (native_answers())
-			return host_record_save(&record) < 0 ? 1 : 0;
+		if (native_answers()) {
+			if (host_record_save(&record) < 0)
+				return cli_error("cannot write in %s: %s", host_home(),
+						 strerror(errno));
+			native_keys_check();
+			return 0;
+		}
 		if (waitpid(record.pid, NULL, WNOHANG) == record.pid)
 			return cli_error("the launcher ended at once: niter host log says why");
 		usleep(50000);

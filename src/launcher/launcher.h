@@ -291,6 +291,8 @@ void processes_report(struct launcher *l, uint32_t page, struct ctl_l_processes 
 /* ---- state_dir.c */
 MUST_USE int state_dir_open(struct launcher *l);
 MUST_USE int listener_open(const char *run_path, int *ret);
+/* The socket file, at the end: clients then say that no host runs, not that it does not answer. */
+void listener_remove(const char *run_path);
 
 /* ---- seal.c */
 MUST_USE int seal_caps(void);

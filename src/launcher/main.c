@@ -462,6 +462,8 @@ int main(int argc, char **argv)
 		return 1;
 	security_start(l);
 	r = run(l);
+	if (l->listener >= 0)
+		listener_remove(l->run_path);
 	cgroups_done(&l->cgroups);
 	log_info("launcher.end", "err=%d", r);
 	return r < 0 ? 1 : 0;

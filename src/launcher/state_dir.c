@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/mount.h>
 #include <stdio.h>
 #include <string.h>
@@ -140,4 +141,15 @@ int listener_open(const char *run_path, int *ret)
 		return -errno;
 	*ret = TAKE_FD(fd);
 	return 0;
+}
+
+/* #syscalls:launcher unlinkat */
+void listener_remove(const char *run_path)
+{
+	char path[PATH_MAX];
+	int n = snprintf(path, sizeof(path), "%s/niterd.sock", run_path);
+
+	if (n > 0 && n < (int)sizeof(path) && unlinkat(AT_FDCWD, path, 0) < 0)
+		log_warn("launcher.socket_left", "path=%s text=\"%s\"", path,
+			 strerrordesc_np(errno));
 }
