@@ -50,6 +50,16 @@ marker_search() {
 	! grep -q "$marker" /var/lib/niter/volumes/*
 }
 
+restart() {
+	niter stop "$id" || return
+	n=0
+	until niter ps --json | grep -q '"stopped"' || [ $n -ge 120 ]; do
+		sleep 1
+		n=$((n + 1))
+	done
+	niter start "$id"
+}
+
 left_behind() {
 	ps -e -o pid=,uid=,comm= | grep niter | grep -v steps
 	find /sys/fs/cgroup/niter -mindepth 1 -type d 2>/dev/null
@@ -75,10 +85,13 @@ step boot console_wait '@@ done 1' || exit
 step console tr -d '\r' </tmp/console # the guest's whole boot
 step processes niter host processes --json
 step marker marker_search
+step restart restart || exit
+step boot-again console_wait '@@ done 2' || exit
+step console-again grep '^data: ' /tmp/console
+step rm niter rm "$id"
+step volumes find /var/lib/niter/volumes -type f
 step stop niter host stop
 step left left_behind
 step again start_host || exit
-step ps niter ps --json
-step rm niter rm "$id"
-step volumes find /var/lib/niter/volumes -type f
+step refused niter run debian --type t3.nano --cpus 1x1
 step stop-again niter host stop
