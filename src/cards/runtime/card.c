@@ -359,7 +359,6 @@ static bool work(struct card *card)
 	return true;
 }
 
-/* #syscalls:storage-card epoll_wait epoll_ctl */
 int card_loop(struct card *card)
 {
 	struct loop_event ev[LOOP_EVENTS_MAX];
