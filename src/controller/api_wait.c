@@ -296,20 +296,28 @@ void api_host_stopped(struct daemon *d, uint32_t seq)
 void api_volume_progress(struct daemon *d, const char *volume_id, const struct ctl_l_progress *p)
 {
 	uint64_t now = clock_ns();
-	char step[CTL_NAME_MAX];
 
-	log_escape(step, sizeof(step), p->step, strlen(p->step));
 	for (size_t k = 0; k < ARRAY_SIZE(d->conn); k++) {
 		struct conn *c = d->conn[k];
 
-		if (!c || c->op.kind == OP_NONE || c->op.volume_id[0] == '\0' ||
-		    strcmp(c->op.volume_id, volume_id) != 0)
+		if (!c || c->op.kind == OP_NONE || strcmp(c->op.volume_id, volume_id) != 0)
 			continue;
 		if (p->done < p->total &&
 		    now - c->op.progress_ns < (uint64_t)PROGRESS_EVERY_MS * 1000000U)
 			continue;
 		c->op.progress_ns = now;
-		conn_progress(c, step, min_u64(p->done, INT64_MAX), min_u64(p->total, INT64_MAX));
+		conn_progress(c, "making the encrypted disk", min_u64(p->done, INT64_MAX),
+			      min_u64(p->total, INT64_MAX));
+	}
+}
+
+void api_volume_made(struct daemon *d, const char *volume_id)
+{
+	for (size_t k = 0; k < ARRAY_SIZE(d->conn); k++) {
+		struct conn *c = d->conn[k];
+
+		if (c && c->op.kind == OP_RUNNING && strcmp(c->op.volume_id, volume_id) == 0)
+			conn_progress(c, "starting the instance", 0, 0);
 	}
 }
 

@@ -25,7 +25,7 @@ enum {
 	READS_PER_WAKE = 8,
 	ACCEPTS_PER_WAKE = 16,
 	OUT_START = 4096,
-	FRAMES_QUIET_MS = 1000,
+	FRAMES_QUIET_MS = 300, /* well below the time after which a client repeats its hello */
 	HELLO_MAX = sizeof(((struct conn *)0)->tail), /* bytes of a hello line */
 };
 

@@ -410,11 +410,14 @@ static int acked_volume(struct daemon *d, const struct link_req *q, const struct
 
 	if (q->kind == LINK_VOLUME_REMAKE && (a->err == 0 || a->err == -ENOENT))
 		return ask_again(d, LINK_VOLUME_CREATE, q->id);
-	if (q->kind == LINK_VOLUME_DELETE)
+	if (q->kind == LINK_VOLUME_DELETE) {
 		r = core_volume_deleted(&d->core, q->id, a->err, a->text, &acts);
-	else
-		r = core_volume_made(&d->core, q->id, a->err, a->text,
-				     (clock_ns() - q->began_ns) / 1000, &acts);
+		return settle(d, r, &acts);
+	}
+	if (a->err == 0)
+		api_volume_made(d, q->id);
+	r = core_volume_made(&d->core, q->id, a->err, a->text, (clock_ns() - q->began_ns) / 1000,
+			     &acts);
 	return settle(d, r, &acts);
 }
 

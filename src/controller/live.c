@@ -19,7 +19,7 @@
 #include "base/num.h"
 #include "controller/niterd.h"
 
-enum { PULL_MS = 250, RECV_PER_WAKE = 16 };
+enum { PULL_MS = 250, PRESS_S = 5, RECV_PER_WAKE = 16 };
 
 /* Too big for the stack; one thread. */
 static struct ctl_msg msg_buf;
@@ -216,15 +216,21 @@ void live_reap(struct daemon *d)
 	}
 }
 
+static int press(struct live *l, uint64_t now_ns)
+{
+	int r = live_ask(l, CTL_SVC_POWER_BUTTON, NULL, NULL);
+
+	if (r < 0)
+		log_warn("live.button", "inst=%s err=%d", l->id, r);
+	l->press_ns = now_ns + (uint64_t)PRESS_S * 1000000000U;
+	return r;
+}
+
 void live_stop_arm(struct live *l, uint64_t timeout_ns)
 {
 	uint64_t now = clock_ns();
-	int r;
 
-	r = live_ask(l, CTL_SVC_POWER_BUTTON, NULL, NULL);
-	if (r < 0)
-		log_warn("live.button", "inst=%s err=%d", l->id, r);
-	l->stop_ns = r < 0 ? now : now + timeout_ns;
+	l->stop_ns = press(l, now) < 0 ? now : now + timeout_ns;
 	l->pull_ns = now;
 }
 
@@ -255,7 +261,10 @@ void live_timers(struct daemon *d, uint64_t now_ns, uint64_t *next)
 		}
 		if (l->stop_ns && now_ns >= l->stop_ns)
 			stop_timeout(l);
-		*next = min_u64(*next, l->pull_ns);
+		/* A guest that had nobody listening yet when it was pressed may have somebody now. */
+		if (l->stop_ns && now_ns >= l->press_ns)
+			(void)!press(l, now_ns);
+		*next = min_u64(*next, l->pull_ns); /* sooner than the button */
 		if (l->stop_ns)
 			*next = min_u64(*next, l->stop_ns);
 	}

@@ -115,6 +115,7 @@ struct live {
 	bool pulling; /* a console read for the tail is under way: its seq is pull_seq */
 	uint32_t pull_seq;
 	uint64_t stop_ns;          /* when patience ends; 0: not stopping */
+	uint64_t press_ns;         /* the power button is pressed again then */
 	uint64_t pull_ns;          /* next look at the console while stopping */
 	struct console_tail *tail; /* owned */
 	struct live *dead_next;    /* on daemon.dead: freed when the turn's events are handled */
@@ -240,6 +241,7 @@ void api_host(struct daemon *d, uint32_t seq, const struct ctl_l_host *h);
 void api_processes(struct daemon *d, uint32_t seq, const struct ctl_l_processes *p);
 void api_host_stopped(struct daemon *d, uint32_t seq);
 void api_volume_progress(struct daemon *d, const char *volume_id, const struct ctl_l_progress *p);
+void api_volume_made(struct daemon *d, const char *volume_id);
 void api_console_data(struct live *l, uint32_t seq, const struct ctl_svc_console_data *m);
 /* api_console_look(): asks the hypervisor, or answers from what was kept. */
 void api_console_look(struct conn *c);
