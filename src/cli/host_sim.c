@@ -40,6 +40,7 @@ enum {
 	SIM_ARGS_MAX = 96,
 	SIM_ARG_BYTES = 16 * 1024,
 	SIM_SEED_BYTES = 32,
+	SIM_TB_MIB = 64,
 	SIM_LINE_MAX = 2048,
 	SIM_INITRD_ADDR = 0x10000000, /* guest-physical; above the kernel, inside the smallest memory we allow */
 };
@@ -172,14 +173,19 @@ static int sim_swtpm(void)
 	return 0;
 }
 
+/*
+ * tb-size, erms and fsrm: when memory that held a guest's code is used anew, QEMU searches the list of a page's
+ * translated blocks at every store. Linux clears pages byte by byte where it sees erms, so a reboot of a guest that
+ * had run for a while stood still for minutes. Wider stores and a smaller cache of blocks make it a second.
+ */
 static void sim_qemu_cpu(struct sim_args *a, const struct host_sim_conf *conf)
 {
 	args_add(a, "-machine");
 	args_add(a, "q35");
 	args_add(a, "-accel");
-	args_add(a, "tcg");
+	args_add(a, "tcg,tb-size=%d", SIM_TB_MIB);
 	args_add(a, "-cpu");
-	args_add(a, "max,+svm,-cx16,-xsave");
+	args_add(a, "max,+svm,-cx16,-xsave,-erms,-fsrm");
 	args_add(a, "-m");
 	args_add(a, "%u", conf->memory_mib);
 	args_add(a, "-smp");

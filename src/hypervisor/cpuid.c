@@ -48,6 +48,7 @@ enum {
 	 BIT(27) /* OSXSAVE: live */)
 #define F1_ECX_X2APIC BIT(21)
 #define F1_ECX_TSC_DEADLINE BIT(24)
+#define F1_ECX_XSAVE BIT(26)
 #define F1_ECX_HYPERVISOR BIT(31)
 #define F1_EDX_HIDE                                                                                \
 	(BIT(21) /* DS */ | BIT(22) /* ACPI */ | BIT(29) /* TM */ | BIT(30) /* IA64 */ |           \
@@ -181,6 +182,40 @@ static void features_ext_1(const struct policy *p, struct kvm_cpuid_entry2 *e)
 		e->ecx |= FE1_ECX_CMP_LEGACY;
 }
 
+/*
+ * Without XSAVE nobody can switch the registers these use, so a processor that has them cannot exist; Linux believes
+ * their bits all the same (its AES module tries AVX). Numbers are bits.
+ */
+static void without_xsave(struct cpuid_table *c)
+{
+	static const struct {
+		uint32_t function, index, ebx, ecx, edx, eax;
+	} hide[] = {
+		{ LEAF_FEATURES, 0, 0, BIT(12) | BIT(28) | BIT(29) /* FMA, AVX, F16C */, 0, 0 },
+		{ LEAF_FEATURES_7, 0,
+		  BIT(5) | BIT(14) | BIT(16) | BIT(17) | BIT(21) | BIT(26) | BIT(27) | BIT(28) | BIT(30) |
+			  BIT(31) /* AVX2, MPX, AVX512 F DQ IFMA PF ER CD BW VL */,
+		  BIT(1) | BIT(3) | BIT(6) | BIT(9) | BIT(10) | BIT(11) | BIT(12) |
+			  BIT(14) /* VBMI, PKU, VBMI2, VAES, VPCLMULQDQ, VNNI, BITALG, VPOPCNTDQ */,
+		  BIT(2) | BIT(3) | BIT(8) | BIT(23) /* 4VNNIW, 4FMAPS, VP2INTERSECT, FP16 */, 0 },
+		{ LEAF_FEATURES_7, 1, 0, 0, BIT(4) | BIT(5) | BIT(10) /* AVX-VNNI-INT8, NE-CONVERT, VNNI-INT16 */,
+		  BIT(4) | BIT(5) | BIT(23) /* AVX-VNNI, AVX512_BF16, AVX-IFMA */ },
+		{ LEAF_EXT_FEATURES, 0, 0, BIT(11) | BIT(16) /* XOP, FMA4 */, 0, 0 },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(hide); i++) {
+		struct kvm_cpuid_entry2 *e = cpuid_find(c, hide[i].function, hide[i].index);
+
+		if (!e)
+			continue;
+		e->eax &= ~hide[i].eax;
+		e->ebx &= ~hide[i].ebx;
+		e->ecx &= ~hide[i].ecx;
+		e->edx &= ~hide[i].edx;
+	}
+}
+
 /**
  * leaf_apply() - one leaf of the host's made the guest's
  * Return: false when the guest does not get it (it then reads zeroes).
@@ -304,6 +339,9 @@ void cpuid_build(const struct cpuid_table *host, const struct topology *t, bool 
 		if (leaf_apply(&p, &copy))
 			add(ret, &copy);
 	}
+	e = cpuid_find(ret, LEAF_FEATURES, 0);
+	if (e && !(e->ecx & F1_ECX_XSAVE))
+		without_xsave(ret);
 	topology_leaf(ret, t, LEAF_TOPOLOGY);
 	e = cpuid_find(ret, LEAF_VENDOR, 0);
 	if (e && e->eax >= LEAF_TOPOLOGY_V2)

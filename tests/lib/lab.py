@@ -20,6 +20,14 @@ LAB = os.environ.get("NITER_LAB", os.path.join(TOP, "build", "lab"))
 NITER = os.path.join(TOP, "build", "stage", "usr", "bin", "niter")
 MARKER = hashlib.sha256(b"niter marker").hexdigest()
 
+# What a stock kernel warns of that has nothing to do with the machine it runs on, or only with its slowness here.
+KNOWN_WARNINGS = (
+    r"device-mapper: core: CONFIG_IMA_DISABLE_HTABLE is disabled",
+    r"hrtimer: interrupt took \d+ ns",
+    r"amd_pstate: the _CPC object is not present",
+    r"sched: RT throttling activated",
+    r"clocksource: .*wd-.*read-back delay|clocksource: timekeeping watchdog",
+)
 _failed = False
 
 
@@ -48,6 +56,10 @@ def check(name, condition, why=""):
 
 def finish():
     sys.exit(1 if _failed else 0)
+
+
+def unknown_warnings(text):
+    return "\n".join(line for line in text.splitlines() if line.strip() and not any(re.search(k, line) for k in KNOWN_WARNINGS))
 
 
 def found_in_file(path, needle):
