@@ -26,6 +26,7 @@ enum {
 	ACCEPTS_PER_WAKE = 16,
 	OUT_START = 4096,
 	FRAMES_QUIET_MS = 300, /* well below the time after which a client repeats its hello */
+	HELLO_WAIT_S = 10,     /* a connection that says no hello by then is closed */
 	HELLO_MAX = sizeof(((struct conn *)0)->tail), /* bytes of a hello line */
 };
 
@@ -87,15 +88,23 @@ static void conn_watch(struct conn *c)
 	c->events = want;
 }
 
-int conn_add(struct daemon *d, int fd, bool port)
+/* Return: the index of a free slot, or ARRAY_SIZE(d->conn). */
+static size_t slot_free(const struct daemon *d)
 {
-	CLEANUP(fd_closep) int own = fd;
-	struct conn *c;
 	size_t k;
-	int r;
 
 	for (k = 0; k < ARRAY_SIZE(d->conn) && d->conn[k]; k++)
 		;
+	return k;
+}
+
+int conn_add(struct daemon *d, int fd, bool port)
+{
+	CLEANUP(fd_closep) int own = fd;
+	size_t k = slot_free(d);
+	struct conn *c;
+	int r;
+
 	if (k == ARRAY_SIZE(d->conn))
 		return -EMFILE;
 	c = calloc(1, sizeof(*c));
@@ -104,6 +113,7 @@ int conn_add(struct daemon *d, int fd, bool port)
 	c->fd = -1;
 	c->d = d;
 	c->port = port;
+	c->heard_ns = clock_ns();
 	c->ref.type = REF_CONN;
 	c->ref.ptr = c;
 	c->in = malloc(CONN_IN_BYTES);
@@ -118,20 +128,34 @@ int conn_add(struct daemon *d, int fd, bool port)
 	return 0;
 }
 
+/* While all slots are taken, new clients wait in the listener's queue. */
+static void listener_watch(struct daemon *d)
+{
+	bool room = slot_free(d) < ARRAY_SIZE(d->conn);
+
+	if (d->listener < 0 || room == !d->listener_full)
+		return;
+	if (!room)
+		log_warn_limited("conn.full", "max=%d", CONN_MAX);
+	if (loop_mod(&d->loop, d->listener, room ? EPOLLIN : 0, &d->listener_ref) == 0)
+		d->listener_full = !room;
+}
+
 /* #syscalls:niterd accept4 */
 void conn_accept(struct daemon *d)
 {
-	for (int k = 0; k < ACCEPTS_PER_WAKE; k++) {
+	for (int k = 0; k < ACCEPTS_PER_WAKE && slot_free(d) < ARRAY_SIZE(d->conn); k++) {
 		int fd = accept4(d->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd < 0) {
 			if (errno != EAGAIN)
 				log_warn_limited("conn.accept", "err=%d", -errno);
-			return;
+			break;
 		}
 		if (conn_add(d, fd, false) < 0)
-			log_warn_limited("conn.full", "max=%d", CONN_MAX);
+			log_warn_limited("conn.add", "max=%d", CONN_MAX);
 	}
+	listener_watch(d);
 }
 
 /* #syscalls:niterd write sendto */
@@ -460,6 +484,38 @@ static void frames_quiet(struct conn *c, uint64_t now_ns, uint64_t *next)
 	conn_process(c);
 }
 
+/* A connection that has not said hello yet has only so long. */
+static void hello_wait(struct conn *c, uint64_t now_ns, uint64_t *next)
+{
+	uint64_t due = c->heard_ns + (uint64_t)HELLO_WAIT_S * 1000000000U;
+
+	if (c->port || c->state != CONN_HELLO)
+		return;
+	if (now_ns >= due)
+		c->broken = true;
+	else
+		*next = min_u64(*next, due);
+}
+
+static void conn_timer(struct conn *c, uint64_t now_ns, uint64_t *next)
+{
+	api_timers(c, now_ns, next);
+	if (c->op.kind == OP_NONE && c->in_len > 0 && c->state == CONN_READY)
+		conn_process(c); /* a request that waited for the one before it */
+	if (c->more && c->in_len < CONN_IN_BYTES) {
+		c->more = false;
+		conn_read(c);
+	}
+	if (c->more && c->in_len < CONN_IN_BYTES)
+		*next = now_ns;
+	if (c->port && c->state == CONN_FRAMES)
+		frames_quiet(c, now_ns, next);
+	hello_wait(c, now_ns, next);
+	if (!c->port && c->eof && c->op.kind == OP_NONE && c->out_len == 0)
+		c->broken = true;
+	conn_watch(c);
+}
+
 void conn_timers(struct daemon *d, uint64_t now_ns, uint64_t *next)
 {
 	for (size_t k = 0; k < ARRAY_SIZE(d->conn); k++) {
@@ -467,27 +523,13 @@ void conn_timers(struct daemon *d, uint64_t now_ns, uint64_t *next)
 
 		if (!c)
 			continue;
-		api_timers(c, now_ns, next);
-		if (c->op.kind == OP_NONE && c->in_len > 0 && c->state == CONN_READY) {
-			conn_process(c); /* a request that waited for the one before it */
-			conn_watch(c);
-		}
-		if (c->more && c->in_len < CONN_IN_BYTES) {
-			c->more = false;
-			conn_read(c);
-		}
-		if (c->more && c->in_len < CONN_IN_BYTES)
-			*next = now_ns;
-		if (c->port && c->state == CONN_FRAMES)
-			frames_quiet(c, now_ns, next);
-		if (!c->port && c->eof && c->op.kind == OP_NONE && c->out_len == 0)
-			c->broken = true;
-		conn_watch(c);
+		conn_timer(c, now_ns, next);
 		if (c->broken) {
 			d->conn[k] = NULL;
 			conn_free(c);
 		}
 	}
+	listener_watch(d);
 }
 
 void conn_free_all(struct daemon *d)

@@ -166,6 +166,7 @@ struct daemon {
 	struct link link;
 	struct loop_ref listener_ref;
 	int listener, state_fd;
+	bool listener_full; /* not watched: all slots are taken */
 	char host_mode[CTL_NAME_MAX];
 	struct conn *conn[CONN_MAX + PORT_MAX]; /* owned; NULL: free */
 	struct live *live[LIVE_MAX];            /* owned; NULL: free */

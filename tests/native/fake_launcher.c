@@ -189,6 +189,13 @@ static void niterd_start(void)
 	close(state);
 }
 
+/* At the end: niterd closes its database before somebody removes the directory. */
+static void niterd_end(void)
+{
+	close(f.link);
+	(void)waitpid(f.niterd, NULL, 0);
+}
+
 static void niterd_restart(void)
 {
 	close(f.link);
@@ -431,8 +438,6 @@ static void link_message(void)
 		break;
 	case CTL_L_HOST_STOP:
 		(void)!ctl_ack(f.link, seq, 0, NULL);
-		(void)shutdown(f.link, SHUT_WR);
-		(void)waitpid(f.niterd, NULL, 0);
 		exit(0);
 	default:
 		fprintf(stderr, "fake-launcher: niterd sent type %#x\n", (unsigned)msg.type);
@@ -560,6 +565,8 @@ int main(int argc, char **argv)
 	if (fd_socketpair(SOCK_STREAM, &f.port, &f.port_niterd) < 0)
 		die("port");
 	niterd_start();
+	if (atexit(niterd_end) != 0)
+		die("atexit");
 	for (;;) {
 		struct pollfd p[4 + GUESTS_MAX];
 
