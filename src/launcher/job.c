@@ -342,6 +342,9 @@ void delete_start(struct launcher *l, uint32_t seq, const struct ctl_l_volume_de
 	memset(d, 0, sizeof(*d));
 	memcpy(d->volume_id, c->volume_id, sizeof(d->volume_id));
 	r = security_destroy(l, c->volume_id, &d->sec_seq);
+	/* Without keys nothing new comes into being; what never did must be removable all the same. */
+	if (r < 0 && !volume_exists(l, c->volume_id) && errno == ENOENT)
+		return controller_ack(l, seq, 0, NULL);
 	if (r < 0)
 		return controller_ack(l, seq, r, "cannot destroy the key of volume %s: %s",
 				      c->volume_id,
