@@ -57,6 +57,8 @@ static int source_open(const char *dir, const char *name, bool must_exist, struc
 	ret->fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (ret->fd < 0 && errno == ENOENT && !must_exist)
 		return CLI_OK;
+	if (ret->fd < 0 && errno == ENOENT)
+		return cli_error("there is no %s: give a directory that holds kernel, disk.raw and image.json", path);
 	if (ret->fd < 0)
 		return cli_error("cannot read %s: %s", path, strerrordesc_np(errno));
 	if (fstat(ret->fd, &st) < 0 || !S_ISREG(st.st_mode))
@@ -167,7 +169,7 @@ static int description_read(const char *dir, const char *name, const struct uplo
 	snprintf(path, sizeof(path), "%s/image.json", dir);
 	in = json_load_file(path, JSON_REJECT_DUPLICATES, &err);
 	if (!in)
-		return cli_error("cannot read %s: %s", path, err.text);
+		return cli_error("cannot read %s: %s: build the image again", path, err.text);
 	out = json_pack("{s:I,s:I,s:I}", "kernel_bytes", (json_int_t)u->file[0].size,
 			"initrd_bytes", (json_int_t)u->file[1].size, "disk_bytes",
 			(json_int_t)u->file[2].size);
