@@ -186,10 +186,10 @@ for name, wanted, args in (
         ("memory__too_little", ("t3.small needs 2048 MiB", "niter stop"), ("run", "good", "--type", "t3.small")),
         ("kernel__garbage", ("neither a bzImage nor an x86-64 vmlinux",), ("run", "garbage", "--type", "t3.nano")),
         ("kernel__cut_short", ("vmlinux has a damaged ELF header", "again"), ("run", "short", "--type", "t3.nano")),
-        ("image_put__no_directory", ("/nonexistent",), ("image", "put", "/nonexistent")),
-        ("image_put__no_disk", ("disk.raw",), ("image", "put", image("nodisk", kernel(), disk=None))),
+        ("image_put__no_directory", ("/nonexistent", "give a directory"), ("image", "put", "/nonexistent")),
+        ("image_put__no_disk", ("no ", "disk.raw", "give a directory"), ("image", "put", image("nodisk", kernel(), disk=None))),
         ("image_put__empty_disk", ("disk.raw is empty", "again"), ("image", "put", image("empty", kernel(), disk=0))),
-        ("image_put__bad_json", ("image.json",), ("image", "put", image("badjson", kernel(), text='{"name": "bad'))),
+        ("image_put__bad_json", ("image.json", "again"), ("image", "put", image("badjson", kernel(), text='{"name": "bad'))),
 ):
     one_line(name, server.refused(*args), *wanted)
 left_nothing("refusals__leave_nothing", before)
@@ -234,7 +234,9 @@ server.stop()
 # Another TPM than the one the root key is sealed to; a snapshot would bring the old one back --------------------------
 shutil.rmtree(os.path.join(server.home, "tpm"))
 server.start(snapshot=False)
-one_line("tpm__is_another", server.refused("run", "good", "--type", "t3.nano"), "TPM")
+before = left()
+one_line("tpm__is_another", server.refused("run", "good", "--type", "t3.nano"), "belongs to another TPM")
+left_nothing("tpm__is_another__leaves_nothing", before)
 server.stop()
 shutil.rmtree(files, ignore_errors=True)
 shutil.rmtree(server.home, ignore_errors=True)
