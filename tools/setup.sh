@@ -16,6 +16,7 @@ packages_build="gcc libc6-dev meson ninja-build pkgconf python3 libssl-dev libja
 packages_host="qemu-system-x86 qemu-utils swtpm mmdebstrap e2fsprogs fdisk cpio zstd xz-utils lz4 kmod debian-archive-keyring
 	cryptsetup-bin"
 packages_bench="qemu-system-common qemu-utils fio"
+packages_all="clang clang-tidy"
 packages_fuzz="clang llvm libclang-rt-14-dev"
 
 setup_packages() {
