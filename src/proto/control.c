@@ -113,7 +113,7 @@ static const struct field sec_volume_destroy_fields[] = {
 };
 static const struct field sec_status_fields[] = {
 	STR(ctl_sec_status, tpm_kind), BOOL(ctl_sec_status, lab), STR(ctl_sec_status, root_key),
-	U32(ctl_sec_status, volume_cnt), U32(ctl_sec_status, release_cnt),
+	U32(ctl_sec_status, volume_cnt), U32(ctl_sec_status, release_cnt), RAW(ctl_sec_status, fingerprint),
 };
 static const struct field key_request_fields[] = {
 	STR(ctl_key_request, volume_id), STR(ctl_key_request, cipher), U32(ctl_key_request, sector_bytes),
@@ -133,19 +133,23 @@ static const struct field l_volume_delete_fields[] = {
 static const struct field l_volume_ref_fields[] = {
 	STR(ctl_l_volume_ref, volume_id), STR(ctl_l_volume_ref, device_name), BOOL(ctl_l_volume_ref, read_only),
 };
+static const struct field l_interface_ref_fields[] = {
+	STR(ctl_l_interface_ref, interface_id), RAW(ctl_l_interface_ref, mac), U16(ctl_l_interface_ref, mtu),
+};
 static const struct field l_instance_start_fields[] = {
 	STR(ctl_l_instance_start, instance_id), STR(ctl_l_instance_start, account_id),
 	STR(ctl_l_instance_start, image_id), STR(ctl_l_instance_start, type_name), RAW(ctl_l_instance_start, uuid),
 	U16(ctl_l_instance_start, cores), U8(ctl_l_instance_start, threads), U64(ctl_l_instance_start, ram_bytes),
 	STR(ctl_l_instance_start, cmdline),
 	STRUCTS(ctl_l_instance_start, volume_cnt, volume, l_volume_ref_fields),
+	STRUCTS(ctl_l_instance_start, interface_cnt, interface, l_interface_ref_fields),
 };
 static const struct field l_progress_fields[] = {
 	STR(ctl_l_progress, step), U64(ctl_l_progress, done), U64(ctl_l_progress, total),
 };
 static const struct field l_instance_started_fields[] = {
 	STR(ctl_l_instance_started, instance_id), I32(ctl_l_instance_started, err), STR(ctl_l_instance_started, text),
-	U64(ctl_l_instance_started, jail_us), U64(ctl_l_instance_started, key_us),
+	BOOL(ctl_l_instance_started, has_network), U64(ctl_l_instance_started, jail_us), U64(ctl_l_instance_started, key_us),
 	U64(ctl_l_instance_started, attach_us), U64(ctl_l_instance_started, first_run_us),
 	U64(ctl_l_instance_started, hv_cpu_us),
 };
@@ -169,6 +173,124 @@ static const struct field l_processes_read_fields[] = {
 };
 static const struct field l_processes_fields[] = {
 	BOOL(ctl_l_processes, more), BYTES(ctl_l_processes, lines),
+};
+static const struct field address_fields[] = {
+	U8(ctl_address, family), RAW(ctl_address, addr),
+};
+static const struct field netcard_config_fields[] = {
+	STR(ctl_netcard_config, instance_id), U16(ctl_netcard_config, vcpu_cnt),
+};
+static const struct field netcard_interface_add_fields[] = {
+	STR(ctl_netcard_interface_add, interface_id), RAW(ctl_netcard_interface_add, mac),
+	U16(ctl_netcard_interface_add, mtu),
+};
+static const struct field vpc_interface_fields[] = {
+	STR(ctl_vpc_interface, interface_id), U32(ctl_vpc_interface, vni), RAW(ctl_vpc_interface, mac),
+	U16(ctl_vpc_interface, mtu), U16(ctl_vpc_interface, flags),
+	RAW(ctl_vpc_interface, vpc_addr), U8(ctl_vpc_interface, vpc_prefix),
+	RAW(ctl_vpc_interface, subnet_addr), U8(ctl_vpc_interface, subnet_prefix),
+	STR(ctl_vpc_interface, hostname), STR(ctl_vpc_interface, domain),
+	U64(ctl_vpc_interface, bps_baseline), U64(ctl_vpc_interface, bps_burst),
+	U64(ctl_vpc_interface, burst_seconds), U64(ctl_vpc_interface, pps), U32(ctl_vpc_interface, conntrack_max),
+	STRUCTS(ctl_vpc_interface, address_cnt, address, address_fields),
+};
+static const struct field vpc_rule_fields[] = {
+	BOOL(ctl_vpc_rule, egress), U8(ctl_vpc_rule, proto), U16(ctl_vpc_rule, port_min), U16(ctl_vpc_rule, port_max),
+	U8(ctl_vpc_rule, family), U8(ctl_vpc_rule, prefix), RAW(ctl_vpc_rule, addr),
+};
+static const struct field vpc_rules_fields[] = {
+	STR(ctl_vpc_rules, interface_id), STRUCTS(ctl_vpc_rules, rule_cnt, rule, vpc_rule_fields),
+};
+static const struct field vpc_route_fields[] = {
+	U8(ctl_vpc_route, family), U8(ctl_vpc_route, prefix), RAW(ctl_vpc_route, addr), U8(ctl_vpc_route, target),
+	RAW(ctl_vpc_route, mac),
+};
+static const struct field vpc_routes_fields[] = {
+	STR(ctl_vpc_routes, interface_id), STRUCTS(ctl_vpc_routes, route_cnt, route, vpc_route_fields),
+};
+static const struct field vpc_mapping_fields[] = {
+	U8(ctl_vpc_mapping, family), RAW(ctl_vpc_mapping, addr), RAW(ctl_vpc_mapping, mac), U32(ctl_vpc_mapping, peer),
+};
+static const struct field vpc_mappings_fields[] = {
+	U32(ctl_vpc_mappings, vni), STRUCTS(ctl_vpc_mappings, mapping_cnt, mapping, vpc_mapping_fields),
+};
+static const struct field vpc_stats_fields[] = {
+	BYTES(ctl_vpc_stats, lines),
+};
+static const struct field wire_peer_fields[] = {
+	U32(ctl_wire_peer, peer), U8(ctl_wire_peer, family), RAW(ctl_wire_peer, addr), U16(ctl_wire_peer, port),
+	RAW(ctl_wire_peer, fingerprint),
+};
+static const struct field wire_peer_ref_fields[] = {
+	U32(ctl_wire_peer_ref, peer),
+};
+static const struct field wire_config_fields[] = {
+	U16(ctl_wire_config, mtu),
+};
+static const struct field wire_port_ref_fields[] = {
+	STR(ctl_wire_port_ref, interface_id),
+};
+static const struct field gateway_config_fields[] = {
+	STR(ctl_gateway_config, gateway_id), RAW(ctl_gateway_config, mac),
+};
+static const struct field gateway_nat_fields[] = {
+	RAW(ctl_gateway_nat, vpc_addr), RAW(ctl_gateway_nat, vpc_mac), RAW(ctl_gateway_nat, outside_addr),
+};
+static const struct field metadata_config_fields[] = {
+	STR(ctl_metadata_config, instance_id),
+};
+static const struct field metadata_options_fields[] = {
+	BOOL(ctl_metadata_options, enabled), U8(ctl_metadata_options, hop_limit),
+	BOOL(ctl_metadata_options, tokens_optional), RAW(ctl_metadata_options, vpc_addr),
+	U8(ctl_metadata_options, vpc_prefix), STR(ctl_metadata_options, domain),
+};
+static const struct field metadata_item_fields[] = {
+	STR(ctl_metadata_item, path), BOOL(ctl_metadata_item, more), BYTES(ctl_metadata_item, data),
+};
+static const struct field tun_peer_fields[] = {
+	U32(ctl_tun_peer, peer), RAW(ctl_tun_peer, fingerprint),
+};
+static const struct field tun_peer_ref_fields[] = {
+	U32(ctl_tun_peer_ref, peer),
+};
+static const struct field tun_message_fields[] = {
+	U32(ctl_tun_message, peer), BYTES(ctl_tun_message, data),
+};
+static const struct field tun_ready_fields[] = {
+	U32(ctl_tun_ready, peer), U32(ctl_tun_ready, epoch), I32(ctl_tun_ready, err), STR(ctl_tun_ready, text),
+};
+static const struct field tun_key_read_fields[] = {
+	U32(ctl_tun_key_read, peer), U32(ctl_tun_key_read, epoch), U32(ctl_tun_key_read, vni),
+};
+static const struct field tun_key_fields[] = {
+	U32(ctl_tun_key, peer), U32(ctl_tun_key, epoch), U32(ctl_tun_key, vni), I32(ctl_tun_key, err),
+	U32(ctl_tun_key, tx.spi), RAW(ctl_tun_key, tx.key), RAW(ctl_tun_key, tx.salt),
+	U32(ctl_tun_key, rx.spi), RAW(ctl_tun_key, rx.key), RAW(ctl_tun_key, rx.salt),
+};
+static const struct field sign_identity_fields[] = {
+	BYTES(ctl_sign_identity, document),
+};
+static const struct field signed_fields[] = {
+	I32(ctl_signed, err), BYTES(ctl_signed, signature), BYTES(ctl_signed, pkcs7),
+};
+static const struct field l_gateway_start_fields[] = {
+	STR(ctl_l_gateway_start, vpc_id), STR(ctl_l_gateway_start, gateway_id), RAW(ctl_l_gateway_start, mac),
+};
+static const struct field l_gateway_ref_fields[] = {
+	STR(ctl_l_gateway_ref, gateway_id),
+};
+static const struct field l_gateway_started_fields[] = {
+	STR(ctl_l_gateway_started, gateway_id), I32(ctl_l_gateway_started, err), STR(ctl_l_gateway_started, text),
+	RAW(ctl_l_gateway_started, outside_addr), U8(ctl_l_gateway_started, outside_prefix),
+};
+static const struct field l_gateway_gone_fields[] = {
+	STR(ctl_l_gateway_gone, gateway_id), STR(ctl_l_gateway_gone, text),
+};
+static const struct field l_forward_fields[] = {
+	U16(ctl_l_forward, host_port), RAW(ctl_l_forward, outside_addr), U16(ctl_l_forward, port),
+};
+static const struct field l_forward_ref_fields[] = {
+	U16(ctl_l_forward_ref, host_port),
 };
 
 /* Messages whose number of descriptors follows from their fields. body is a whole struct of the type. */
@@ -196,6 +318,15 @@ static unsigned l_config_fd_cnt(const void *body)
 static unsigned l_instance_started_fd_cnt(const void *body)
 {
 	const struct ctl_l_instance_started *b = body;
+
+	if (b->err)
+		return 0;
+	return b->has_network ? 3 : 1;
+}
+
+static unsigned l_gateway_started_fd_cnt(const void *body)
+{
+	const struct ctl_l_gateway_started *b = body;
 
 	return b->err ? 0 : 1;
 }
@@ -244,10 +375,46 @@ static const struct message messages[] = {
 	{ .type = CTL_L_INSTANCES_READ },
 	{ .type = CTL_L_CONFIG, .fd_max = FD_MSG_FDS_MAX, BODY(l_config_fields), .fd_cnt = l_config_fd_cnt },
 	{ .type = CTL_L_PROGRESS, BODY(l_progress_fields) },
-	{ .type = CTL_L_INSTANCE_STARTED, .fd_max = 1, BODY(l_instance_started_fields), .fd_cnt = l_instance_started_fd_cnt },
+	{ .type = CTL_L_INSTANCE_STARTED, .fd_max = 3, BODY(l_instance_started_fields), .fd_cnt = l_instance_started_fd_cnt },
 	{ .type = CTL_L_INSTANCE_GONE, BODY(l_instance_gone_fields) },
 	{ .type = CTL_L_HOST, BODY(l_host_fields) },
 	{ .type = CTL_L_PROCESSES, BODY(l_processes_fields) },
+	{ .type = CTL_NETCARD_CONFIG, .fd_min = 2, .fd_max = 2, BODY(netcard_config_fields) },
+	{ .type = CTL_NETCARD_INTERFACE_ADD, .fd_min = 4, .fd_max = 4, BODY(netcard_interface_add_fields) },
+	{ .type = CTL_TUN_PEER_SET, BODY(tun_peer_fields) },
+	{ .type = CTL_TUN_START, BODY(tun_peer_ref_fields) },
+	{ .type = CTL_TUN_MESSAGE, BODY(tun_message_fields) },
+	{ .type = CTL_TUN_KEY_READ, BODY(tun_key_read_fields) },
+	{ .type = CTL_TUN_READY, BODY(tun_ready_fields) },
+	{ .type = CTL_TUN_KEY, .secret = true, BODY(tun_key_fields) },
+	{ .type = CTL_SIGN_IDENTITY, BODY(sign_identity_fields) },
+	{ .type = CTL_SIGNED, BODY(signed_fields) },
+	{ .type = CTL_L_GATEWAY_START, BODY(l_gateway_start_fields) },
+	{ .type = CTL_L_GATEWAY_STOP, BODY(l_gateway_ref_fields) },
+	{ .type = CTL_L_FORWARD_ADD, BODY(l_forward_fields) },
+	{ .type = CTL_L_FORWARD_DEL, BODY(l_forward_ref_fields) },
+	{ .type = CTL_L_WIRE_STARTED, .fd_min = 1, .fd_max = 1 },
+	{ .type = CTL_L_GATEWAY_STARTED, .fd_max = 1, BODY(l_gateway_started_fields), .fd_cnt = l_gateway_started_fd_cnt },
+	{ .type = CTL_L_GATEWAY_GONE, BODY(l_gateway_gone_fields) },
+	{ .type = CTL_VPC_INTERFACE_SET, BODY(vpc_interface_fields) },
+	{ .type = CTL_VPC_RULES_SET, BODY(vpc_rules_fields) },
+	{ .type = CTL_VPC_ROUTES_SET, BODY(vpc_routes_fields) },
+	{ .type = CTL_VPC_MAPPINGS_ADD, BODY(vpc_mappings_fields) },
+	{ .type = CTL_VPC_MAPPINGS_DEL, BODY(vpc_mappings_fields) },
+	{ .type = CTL_VPC_STATS_READ },
+	{ .type = CTL_VPC_STATS, BODY(vpc_stats_fields) },
+	{ .type = CTL_WIRE_PEER_SET, BODY(wire_peer_fields) },
+	{ .type = CTL_WIRE_PEER_DEL, BODY(wire_peer_ref_fields) },
+	{ .type = CTL_WIRE_CONFIG, .fd_min = 3, .fd_max = 3, BODY(wire_config_fields) },
+	{ .type = CTL_WIRE_PORT_ADD, .fd_min = 3, .fd_max = 3, BODY(wire_port_ref_fields) },
+	{ .type = CTL_WIRE_PORT_DEL, BODY(wire_port_ref_fields) },
+	{ .type = CTL_GATEWAY_CONFIG, .fd_min = 5, .fd_max = 5, BODY(gateway_config_fields) },
+	{ .type = CTL_GATEWAY_NAT_ADD, BODY(gateway_nat_fields) },
+	{ .type = CTL_GATEWAY_NAT_DEL, BODY(gateway_nat_fields) },
+	{ .type = CTL_METADATA_CONFIG, .fd_min = 5, .fd_max = 5, BODY(metadata_config_fields) },
+	{ .type = CTL_METADATA_OPTIONS_SET, BODY(metadata_options_fields) },
+	{ .type = CTL_METADATA_PUT, BODY(metadata_item_fields) },
+	{ .type = CTL_METADATA_COMMIT },
 };
 /* clang-format on */
 
@@ -265,6 +432,7 @@ static const struct message *message_find(uint32_t type)
 _Static_assert(offsetof(struct ctl_bytes_wrapped, b) == sizeof(uint16_t), "length, then bytes");
 _Static_assert(offsetof(struct ctl_bytes_key, b) == sizeof(uint16_t), "length, then bytes");
 _Static_assert(offsetof(struct ctl_bytes_chunk, b) == sizeof(uint16_t), "length, then bytes");
+_Static_assert(offsetof(struct ctl_bytes_tunnel, b) == sizeof(uint16_t), "length, then bytes");
 
 /* One number of a struct in memory; size is 1, 2, 4 or 8 bytes. */
 static uint64_t num_load(const uint8_t *p, size_t size)

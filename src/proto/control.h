@@ -21,7 +21,7 @@
 
 enum {
 	CTL_FD = 3,
-	CTL_VERSION = 1,
+	CTL_VERSION = 2,
 	CTL_MSG_MAX = 60 * 1024, /* bytes, header included */
 
 	CTL_ID_MAX = 24,       /* "i-0123456789abcdef0", "vol-…", "ami-…", account ids; with NUL */
@@ -33,6 +33,14 @@ enum {
 	CTL_WRAPPED_MAX = 256,  /* a wrapped data key */
 	CTL_KEY_BYTES = 64,     /* AES-256-XTS: two independent 256-bit keys */
 	CTL_CHUNK_MAX = 32 * 1024,
+	CTL_PATH_MAX = 256,     /* path of a metadata item, without the version; with NUL */
+	CTL_INTERFACES_MAX = 8, /* network interfaces of one instance */
+	CTL_ADDRESSES_MAX = 32, /* addresses of one interface */
+	CTL_RULES_MAX = 1000,   /* security group rules of one interface, group references resolved */
+	CTL_ROUTES_MAX = 100,
+	CTL_MAPPINGS_MAX = 500, /* of one message */
+	CTL_TUNNEL_MESSAGE_MAX = 1200,
+	CTL_FINGERPRINT_BYTES = 32, /* SHA-256 of a host's identity key (DER SubjectPublicKeyInfo) */
 };
 
 enum ctl_type {
@@ -55,6 +63,10 @@ enum ctl_type {
 	/* launcher -> card */
 	CTL_CARD_CONFIG = 0x0300,        /* fds: key channel (to niter-security) */
 	CTL_CARD_VOLUME_ADD = 0x0301,    /* fds: backing file, vfio-user socket. answer: CTL_ACK once the key is in and the function serves */
+	/* launcher -> network card; CTL_ACK answers each */
+	CTL_NETCARD_CONFIG = 0x0310,     /* fds: service socket, TAP to the metadata process */
+	CTL_NETCARD_INTERFACE_ADD = 0x0311, /* fds: packet ring, eventfd the card signals, eventfd it waits for, vfio-user socket */
+
 	/* niter-volume-format */
 	CTL_FORMAT_JOB = 0x0400,         /* launcher -> it; fds: backing file, key channel, [image file] */
 	CTL_FORMAT_PROGRESS = 0x0480,
@@ -70,6 +82,16 @@ enum ctl_type {
 	CTL_KEY_CREATE = 0x0510,         /* volume-format only */
 	CTL_KEY_UNWRAP = 0x0511,         /* card only */
 	CTL_KEY_DATA = 0x0590,
+	/* on the wire's channel: tunnels to other hosts. docs/wire/tunnel.md */
+	CTL_TUN_PEER_SET = 0x0520,       /* wire -> security: who may be there */
+	CTL_TUN_START = 0x0521,          /* wire -> security: make new keys with this peer */
+	CTL_TUN_MESSAGE = 0x0522,        /* both ways: a handshake message that came from, or goes to, the peer */
+	CTL_TUN_KEY_READ = 0x0523,       /* wire -> security; CTL_TUN_KEY */
+	CTL_TUN_READY = 0x05a0,          /* security -> wire, event: an epoch is agreed on */
+	CTL_TUN_KEY = 0x05a1,
+	/* on a metadata process's channel */
+	CTL_SIGN_IDENTITY = 0x0530,      /* CTL_SIGNED */
+	CTL_SIGNED = 0x05b0,
 
 	/* niterd -> launcher; CTL_ACK answers unless said otherwise */
 	CTL_L_VOLUME_CREATE = 0x0600,    /* CTL_L_PROGRESS any number of times, then CTL_ACK */
@@ -80,13 +102,46 @@ enum ctl_type {
 	CTL_L_PROCESSES_READ = 0x0605,   /* CTL_L_PROCESSES in pages */
 	CTL_L_HOST_STOP = 0x0606,        /* ends every instance and the launcher; in the host image the machine powers off */
 	CTL_L_INSTANCES_READ = 0x0607,   /* one CTL_L_INSTANCE_STARTED per living instance with a fresh service socket, then CTL_ACK: for a restarted niterd */
+	CTL_L_GATEWAY_START = 0x0610,    /* CTL_L_GATEWAY_STARTED */
+	CTL_L_GATEWAY_STOP = 0x0611,
+	CTL_L_FORWARD_ADD = 0x0612,      /* a TCP port of this host leads to an instance */
+	CTL_L_FORWARD_DEL = 0x0613,
 	/* launcher -> niterd */
 	CTL_L_CONFIG = 0x0680,           /* first message to niterd; fds: [API listener], [state directory], [a stream per control port] */
 	CTL_L_PROGRESS = 0x0681,
-	CTL_L_INSTANCE_STARTED = 0x0682, /* fds: service socket (none on error) */
+	CTL_L_INSTANCE_STARTED = 0x0682, /* fds: service socket of the hypervisor, [of the network card, of the metadata process]; none on error */
 	CTL_L_INSTANCE_GONE = 0x0683,    /* event, seq 0 */
 	CTL_L_HOST = 0x0684,
 	CTL_L_PROCESSES = 0x0685,
+	CTL_L_WIRE_STARTED = 0x0690,     /* event; fds: service socket of niter-wire. Again after each restart: send everything again */
+	CTL_L_GATEWAY_STARTED = 0x0691,  /* fds: service socket of the gateway (none on error) */
+	CTL_L_GATEWAY_GONE = 0x0692,     /* event */
+
+	/* niterd -> network card and wire, on their service sockets; CTL_ACK answers each unless said otherwise */
+	CTL_VPC_INTERFACE_SET = 0x0700,  /* card and wire: what an interface is */
+	CTL_VPC_RULES_SET = 0x0701,      /* card: all security group rules of an interface */
+	CTL_VPC_ROUTES_SET = 0x0702,     /* card: the route table of an interface's subnet */
+	CTL_VPC_MAPPINGS_ADD = 0x0703,   /* card and wire: where addresses of a network are; an existing one is replaced */
+	CTL_VPC_MAPPINGS_DEL = 0x0704,
+	CTL_VPC_STATS_READ = 0x0705,     /* card, wire and gateway; CTL_VPC_STATS */
+	CTL_VPC_STATS = 0x0785,
+	CTL_WIRE_PEER_SET = 0x0710,      /* wire: another host */
+	CTL_WIRE_PEER_DEL = 0x0711,
+	/* launcher -> wire */
+	CTL_WIRE_CONFIG = 0x0720,        /* fds: UDP socket, tunnel channel (to niter-security), service socket */
+	CTL_WIRE_PORT_ADD = 0x0721,      /* fds: packet ring, eventfd the wire signals, eventfd it waits for. CTL_ACK */
+	CTL_WIRE_PORT_DEL = 0x0722,      /* CTL_ACK */
+	/* launcher -> gateway */
+	CTL_GATEWAY_CONFIG = 0x0730,     /* fds: packet ring, eventfd it signals, eventfd it waits for, TAP, service socket. CTL_ACK */
+	/* niterd -> gateway */
+	CTL_GATEWAY_NAT_ADD = 0x0731,
+	CTL_GATEWAY_NAT_DEL = 0x0732,
+	/* launcher -> metadata */
+	CTL_METADATA_CONFIG = 0x0740,    /* fds: TCP listener (port 80), UDP socket (53), TCP listener (53), service socket, signing channel. CTL_ACK */
+	/* niterd -> metadata */
+	CTL_METADATA_OPTIONS_SET = 0x0741,
+	CTL_METADATA_PUT = 0x0742,       /* one item, or a further part of it */
+	CTL_METADATA_COMMIT = 0x0743,    /* what was put since the last commit replaces everything */
 
 	CTL_ACK = 0x0001,                /* answers the request with the same seq */
 };
@@ -103,6 +158,10 @@ struct ctl_bytes_key {
 struct ctl_bytes_chunk {
 	uint16_t len;
 	uint8_t b[CTL_CHUNK_MAX];
+};
+struct ctl_bytes_tunnel {
+	uint16_t len;
+	uint8_t b[CTL_TUNNEL_MESSAGE_MAX];
 };
 
 struct ctl_ack {
@@ -171,7 +230,12 @@ struct ctl_sec_config {
 	uint8_t lab; /* 1: this boot is not measured; the root key is marked "lab" */
 	char tpm_kind[CTL_NAME_MAX]; /* "swtpm", "hardware", "none" */
 };
-enum ctl_key_purpose { CTL_KEY_FOR_FORMAT = 1, CTL_KEY_FOR_CARD = 2 };
+enum ctl_key_purpose {
+	CTL_KEY_FOR_FORMAT = 1,
+	CTL_KEY_FOR_CARD = 2,
+	CTL_KEY_FOR_WIRE = 3,     /* tunnels; one channel per host */
+	CTL_KEY_FOR_METADATA = 4, /* signs the identity document of instance_id, nothing else */
+};
 struct ctl_sec_channel {
 	uint16_t purpose; /* enum ctl_key_purpose */
 	char account_id[CTL_ID_MAX];
@@ -187,6 +251,7 @@ struct ctl_sec_status {
 	char root_key[CTL_NAME_MAX]; /* "sealed", "sealed (lab)", "absent: …" */
 	uint32_t volume_cnt;
 	uint32_t release_cnt; /* data keys released since boot */
+	uint8_t fingerprint[CTL_FINGERPRINT_BYTES]; /* of this host's identity key; zero: not there yet */
 };
 /* What the wrap binds (associated data). All of it comes from the volume's header, or will be written there. */
 struct ctl_key_request {
@@ -219,6 +284,11 @@ struct ctl_l_volume_ref {
 	char device_name[CTL_NAME_MAX];
 	uint8_t read_only;
 };
+struct ctl_l_interface_ref {
+	char interface_id[CTL_ID_MAX]; /* "eni-" + 17 hex */
+	uint8_t mac[6];
+	uint16_t mtu; /* the most the interface can; bytes without the Ethernet header */
+};
 struct ctl_l_instance_start {
 	char instance_id[CTL_ID_MAX];
 	char account_id[CTL_ID_MAX];
@@ -231,6 +301,8 @@ struct ctl_l_instance_start {
 	char cmdline[CTL_CMDLINE_MAX];
 	uint16_t volume_cnt;
 	struct ctl_l_volume_ref volume[CTL_VOLUMES_MAX]; /* volume_cnt of them on the wire; [0] is the root volume */
+	uint16_t interface_cnt;
+	struct ctl_l_interface_ref interface[CTL_INTERFACES_MAX]; /* interface_cnt of them on the wire; [0] is the primary */
 };
 struct ctl_l_progress {
 	char step[CTL_NAME_MAX];
@@ -240,6 +312,7 @@ struct ctl_l_instance_started {
 	char instance_id[CTL_ID_MAX];
 	int32_t err;
 	char text[CTL_TEXT_MAX];
+	uint8_t has_network; /* service sockets of network card and metadata process come along */
 	/* phases, microseconds since the launcher read the request */
 	uint64_t jail_us, key_us, attach_us, first_run_us;
 	uint64_t hv_cpu_us;
@@ -276,6 +349,191 @@ struct ctl_l_processes {
 	struct ctl_bytes_chunk lines; /* JSON objects, one a line, one a process; docs/wire/control.md lists the members */
 };
 
+/* ---- Networks. Addresses are in network byte order; an IPv4 address is the first 4 bytes, the rest zero. */
+
+enum ctl_family { CTL_IPV4 = 4, CTL_IPV6 = 6 };
+
+struct ctl_address {
+	uint8_t family; /* enum ctl_family */
+	uint8_t addr[16];
+};
+struct ctl_netcard_config {
+	char instance_id[CTL_ID_MAX];
+	uint16_t vcpu_cnt; /* as many queue pairs are offered, at most */
+};
+struct ctl_netcard_interface_add {
+	char interface_id[CTL_ID_MAX];
+	uint8_t mac[6];
+	uint16_t mtu;
+};
+enum ctl_vpc_flag {
+	CTL_VPC_SOURCE_DEST_CHECK = 1,
+	CTL_VPC_GATEWAY = 2, /* this port is a gateway: it may speak for every address outside the network's blocks, for none inside */
+};
+struct ctl_vpc_interface {
+	char interface_id[CTL_ID_MAX];
+	uint32_t vni;      /* 24 bits */
+	uint8_t mac[6];
+	uint16_t mtu;      /* told to the guest by DHCP */
+	uint16_t flags;    /* enum ctl_vpc_flag */
+	uint8_t vpc_addr[4], vpc_prefix;       /* the network's IPv4 block */
+	uint8_t subnet_addr[4], subnet_prefix;
+	char hostname[CTL_NAME_MAX]; /* "ip-172-31-0-5" */
+	char domain[CTL_NAME_MAX];   /* "ec2.internal" */
+	/* contract of the interface; 0: no limit. Bits per second count whole frames */
+	uint64_t bps_baseline, bps_burst; /* burst: rate while credits last */
+	uint64_t burst_seconds;           /* how long a full credit lasts at bps_burst */
+	uint64_t pps;
+	uint32_t conntrack_max;
+	uint16_t address_cnt;
+	struct ctl_address address[CTL_ADDRESSES_MAX]; /* [0]: the primary IPv4 address */
+};
+struct ctl_vpc_rule {
+	uint8_t egress;
+	uint8_t proto;     /* IP protocol number; 255: all */
+	uint16_t port_min, port_max; /* TCP, UDP; ICMP: type and code, 65535: all */
+	uint8_t family, prefix;
+	uint8_t addr[16];
+};
+struct ctl_vpc_rules {
+	char interface_id[CTL_ID_MAX];
+	uint16_t rule_cnt;
+	struct ctl_vpc_rule rule[CTL_RULES_MAX];
+};
+enum ctl_route_target { CTL_ROUTE_LOCAL = 1, CTL_ROUTE_MAC = 2 /* a gateway or an interface */, CTL_ROUTE_BLACKHOLE = 3 };
+struct ctl_vpc_route {
+	uint8_t family, prefix;
+	uint8_t addr[16];
+	uint8_t target; /* enum ctl_route_target */
+	uint8_t mac[6]; /* CTL_ROUTE_MAC */
+};
+struct ctl_vpc_routes {
+	char interface_id[CTL_ID_MAX];
+	uint16_t route_cnt;
+	struct ctl_vpc_route route[CTL_ROUTES_MAX];
+};
+/* A gateway's mapping has family 0 and no address: only its MAC is known to the wire. */
+struct ctl_vpc_mapping {
+	uint8_t family;
+	uint8_t addr[16];
+	uint8_t mac[6];
+	uint32_t peer; /* host; 0: this one */
+};
+struct ctl_vpc_mappings {
+	uint32_t vni;
+	uint16_t mapping_cnt;
+	struct ctl_vpc_mapping mapping[CTL_MAPPINGS_MAX];
+};
+/* Counters: "interface_id name value" a line. */
+struct ctl_vpc_stats {
+	struct ctl_bytes_chunk lines;
+};
+struct ctl_wire_peer {
+	uint32_t peer;           /* chosen by niterd, not 0 */
+	uint8_t family;
+	uint8_t addr[16];
+	uint16_t port;
+	uint8_t fingerprint[CTL_FINGERPRINT_BYTES];
+};
+struct ctl_wire_peer_ref {
+	uint32_t peer;
+};
+struct ctl_wire_config {
+	uint16_t mtu; /* of the uplink: largest IP packet between hosts */
+};
+struct ctl_wire_port_ref {
+	char interface_id[CTL_ID_MAX]; /* "eni-…", or the gateway's "igw-…" */
+};
+struct ctl_gateway_config {
+	char gateway_id[CTL_ID_MAX];
+	uint8_t mac[6]; /* of its port in the network */
+};
+/* One to one: packets of vpc_addr leave as outside_addr, packets to outside_addr arrive at vpc_addr. */
+struct ctl_gateway_nat {
+	uint8_t vpc_addr[4];
+	uint8_t vpc_mac[6];
+	uint8_t outside_addr[4];
+};
+struct ctl_metadata_config {
+	char instance_id[CTL_ID_MAX];
+};
+struct ctl_metadata_options {
+	uint8_t enabled;         /* 0: every request is answered 403 */
+	uint8_t hop_limit;       /* 1 … 64: IP TTL of the answer to the token request */
+	uint8_t tokens_optional; /* 0: a request without token is answered 401 */
+	uint8_t vpc_addr[4], vpc_prefix; /* names of addresses inside are answered */
+	char domain[CTL_NAME_MAX];
+};
+struct ctl_metadata_item {
+	char path[CTL_PATH_MAX]; /* below the version: "meta-data/instance-id", "user-data" */
+	uint8_t more;            /* another message with the same path follows: append */
+	struct ctl_bytes_chunk data;
+};
+struct ctl_tun_peer {
+	uint32_t peer;
+	uint8_t fingerprint[CTL_FINGERPRINT_BYTES];
+};
+struct ctl_tun_peer_ref {
+	uint32_t peer;
+};
+struct ctl_tun_message {
+	uint32_t peer;
+	struct ctl_bytes_tunnel data;
+};
+struct ctl_tun_ready {
+	uint32_t peer;
+	uint32_t epoch; /* counts up with every handshake of this peer */
+	int32_t err;    /* -EACCES: not the host it should be */
+	char text[CTL_TEXT_MAX];
+};
+struct ctl_tun_key_read {
+	uint32_t peer, epoch, vni;
+};
+struct ctl_tun_sa {
+	uint32_t spi;    /* >= 256 */
+	uint8_t key[32]; /* AES-256-GCM */
+	uint8_t salt[4];
+};
+struct ctl_tun_key {
+	uint32_t peer, epoch, vni;
+	int32_t err;
+	struct ctl_tun_sa tx, rx;
+};
+struct ctl_sign_identity {
+	struct ctl_bytes_chunk document; /* the exact bytes that will be served */
+};
+struct ctl_signed {
+	int32_t err;
+	struct ctl_bytes_wrapped signature; /* RSA PKCS#1 v1.5, SHA-256 */
+	struct ctl_bytes_chunk pkcs7;       /* DER SignedData with the document inside */
+};
+struct ctl_l_gateway_start {
+	char vpc_id[CTL_ID_MAX];
+	char gateway_id[CTL_ID_MAX]; /* "igw-…": the wire's port */
+	uint8_t mac[6];
+};
+struct ctl_l_gateway_ref {
+	char gateway_id[CTL_ID_MAX];
+};
+struct ctl_l_gateway_started {
+	char gateway_id[CTL_ID_MAX];
+	int32_t err;
+	char text[CTL_TEXT_MAX];
+	uint8_t outside_addr[4], outside_prefix; /* addresses the host routes to this gateway; .1 is the host's own */
+};
+struct ctl_l_gateway_gone {
+	char gateway_id[CTL_ID_MAX];
+	char text[CTL_TEXT_MAX];
+};
+struct ctl_l_forward {
+	uint16_t host_port;
+	uint8_t outside_addr[4];
+	uint16_t port;
+};
+struct ctl_l_forward_ref {
+	uint16_t host_port;
+};
+
 /* The union of all, so that a receiver needs one buffer. About CTL_CHUNK_MAX bytes: keep it off small stacks. */
 union ctl_any {
 	struct ctl_ack ack;
@@ -306,6 +564,36 @@ union ctl_any {
 	struct ctl_l_host l_host;
 	struct ctl_l_processes_read l_processes_read;
 	struct ctl_l_processes l_processes;
+	struct ctl_netcard_config netcard_config;
+	struct ctl_netcard_interface_add netcard_interface_add;
+	struct ctl_vpc_interface vpc_interface;
+	struct ctl_vpc_rules vpc_rules;
+	struct ctl_vpc_routes vpc_routes;
+	struct ctl_vpc_mappings vpc_mappings;
+	struct ctl_vpc_stats vpc_stats;
+	struct ctl_wire_peer wire_peer;
+	struct ctl_wire_peer_ref wire_peer_ref;
+	struct ctl_wire_config wire_config;
+	struct ctl_wire_port_ref wire_port_ref;
+	struct ctl_gateway_config gateway_config;
+	struct ctl_gateway_nat gateway_nat;
+	struct ctl_metadata_config metadata_config;
+	struct ctl_metadata_options metadata_options;
+	struct ctl_metadata_item metadata_item;
+	struct ctl_tun_peer tun_peer;
+	struct ctl_tun_peer_ref tun_peer_ref;
+	struct ctl_tun_message tun_message;
+	struct ctl_tun_ready tun_ready;
+	struct ctl_tun_key_read tun_key_read;
+	struct ctl_tun_key tun_key;
+	struct ctl_sign_identity sign_identity;
+	struct ctl_signed signed_identity;
+	struct ctl_l_gateway_start l_gateway_start;
+	struct ctl_l_gateway_ref l_gateway_ref;
+	struct ctl_l_gateway_started l_gateway_started;
+	struct ctl_l_gateway_gone l_gateway_gone;
+	struct ctl_l_forward l_forward;
+	struct ctl_l_forward_ref l_forward_ref;
 };
 
 struct ctl_msg {

@@ -33,7 +33,8 @@ static const struct ctl_sec_channel sec_channel = {
 };
 static const struct ctl_sec_volume_destroy sec_destroy = { .volume_id = "vol-Q" };
 static const struct ctl_sec_status sec_status = {
-	.tpm_kind = "swtpmQ", .lab = 1, .root_key = "sealed (Q)", .volume_cnt = 3, .release_cnt = 4
+	.tpm_kind = "swtpmQ", .lab = 1, .root_key = "sealed (Q)", .volume_cnt = 3, .release_cnt = 4,
+	.fingerprint = { 1, 2, 3 }
 };
 static const struct ctl_key_request key_create = {
 	.volume_id = "vol-Q", .cipher = "aes-xts-plain64Q", .sector_bytes = 4096, .payload_off = 16 << 20, .size = 1 << 30
@@ -68,11 +69,14 @@ static const struct ctl_l_instance_start instance_start = {
 	.cmdline = "root=Q",
 	.volume_cnt = 2,
 	.volume = { { "vol-Q1", "/dev/xvdaQ", 0 }, { "vol-Q2", "/dev/sdQ", 1 } },
+	.interface_cnt = 2,
+	.interface = { { "eni-Q1", { 2, 1 }, 9001 }, { "eni-Q2", { 2, 2 }, 1500 } },
 };
 static const struct ctl_l_progress progress = { .step = "copy Q", .done = 3, .total = 9 };
 static const struct ctl_l_instance_started started = {
 	.instance_id = "i-Q", .text = "Q", .jail_us = 1, .key_us = 2, .attach_us = 3, .first_run_us = 4, .hv_cpu_us = 5
 };
+static const struct ctl_l_instance_started started_net = { .instance_id = "i-Q", .text = "Q", .has_network = 1 };
 static const struct ctl_l_instance_started not_started = { .instance_id = "i-Q", .err = -12, .text = "Q" };
 static const struct ctl_l_instance_kill instance_kill = { .instance_id = "i-Q" };
 static const struct ctl_l_instance_gone instance_gone = {
@@ -96,6 +100,93 @@ static const struct ctl_l_host host = {
 };
 static const struct ctl_l_processes_read processes_read = { .page = 2 };
 static const struct ctl_l_processes processes = { .more = 1, .lines = { .len = 3, .b = "{}\n" } };
+static const struct ctl_netcard_config netcard_config = { .instance_id = "i-Q", .vcpu_cnt = 4 };
+static const struct ctl_netcard_interface_add netcard_interface_add = {
+	.interface_id = "eni-Q", .mac = { 2, 0, 0, 0, 0, 1 }, .mtu = 9001
+};
+static const struct ctl_vpc_interface vpc_interface = {
+	.interface_id = "eni-Q",
+	.vni = 0x1001,
+	.mac = { 2, 0, 0, 0, 0, 1 },
+	.mtu = 9001,
+	.flags = CTL_VPC_SOURCE_DEST_CHECK,
+	.vpc_addr = { 172, 31 },
+	.vpc_prefix = 16,
+	.subnet_addr = { 172, 31, 16 },
+	.subnet_prefix = 20,
+	.hostname = "ip-172-31-16-5Q",
+	.domain = "ec2.internalQ",
+	.bps_baseline = 1000000,
+	.bps_burst = 5000000,
+	.burst_seconds = 60,
+	.pps = 100000,
+	.conntrack_max = 4096,
+	.address_cnt = 2,
+	.address = { { CTL_IPV4, { 172, 31, 16, 5 } }, { CTL_IPV6, { 0x20, 1, [15] = 7 } } },
+};
+static const struct ctl_vpc_rules vpc_rules = {
+	.interface_id = "eni-Q",
+	.rule_cnt = 2,
+	.rule = { { .egress = 0, .proto = 6, .port_min = 22, .port_max = 22, .family = CTL_IPV4 },
+		  { .egress = 1, .proto = 255, .port_max = 65535, .family = CTL_IPV4, .prefix = 8, .addr = { 10 } } },
+};
+static const struct ctl_vpc_routes vpc_routes = {
+	.interface_id = "eni-Q",
+	.route_cnt = 2,
+	.route = { { .family = CTL_IPV4, .prefix = 16, .addr = { 172, 31 }, .target = CTL_ROUTE_LOCAL },
+		   { .family = CTL_IPV4, .target = CTL_ROUTE_MAC, .mac = { 2, 0, 0, 0, 0, 9 } } },
+};
+static const struct ctl_vpc_mappings mappings = {
+	.vni = 0x1001,
+	.mapping_cnt = 2,
+	.mapping = { { .family = CTL_IPV4, .addr = { 172, 31, 16, 6 }, .mac = { 2, 0, 0, 0, 0, 2 }, .peer = 0 },
+		     { .mac = { 2, 0, 0, 0, 0, 3 }, .peer = 7 } },
+};
+static const struct ctl_vpc_stats vpc_stats = { .lines = { .len = 13, .b = "eni-1 drop 4\n" } };
+static const struct ctl_wire_peer wire_peer = {
+	.peer = 7, .family = CTL_IPV4, .addr = { 10, 77, 0, 2 }, .port = 4500, .fingerprint = { 9, 8, 7 }
+};
+static const struct ctl_wire_peer_ref wire_peer_ref = { .peer = 7 };
+static const struct ctl_wire_config wire_config = { .mtu = 1500 };
+static const struct ctl_wire_port_ref wire_port_ref = { .interface_id = "eni-Q" };
+static const struct ctl_gateway_config gateway_config = { .gateway_id = "igw-Q", .mac = { 2, 0, 0, 0, 0, 9 } };
+static const struct ctl_gateway_nat gateway_nat = {
+	.vpc_addr = { 172, 31, 16, 5 }, .vpc_mac = { 2, 0, 0, 0, 0, 1 }, .outside_addr = { 100, 64, 0, 2 }
+};
+static const struct ctl_metadata_config metadata_config = { .instance_id = "i-Q" };
+static const struct ctl_metadata_options metadata_options = {
+	.enabled = 1, .hop_limit = 1, .vpc_addr = { 172, 31 }, .vpc_prefix = 16, .domain = "ec2.internalQ"
+};
+static const struct ctl_metadata_item metadata_item = {
+	.path = "meta-data/Q", .more = 1, .data = { .len = 5, .b = "hello" }
+};
+static const struct ctl_tun_peer tun_peer = { .peer = 7, .fingerprint = { 9, 8, 7 } };
+static const struct ctl_tun_peer_ref tun_peer_ref = { .peer = 7 };
+static const struct ctl_tun_message tun_message = { .peer = 7, .data = { .len = 3, .b = { 1, 2, 3 } } };
+static const struct ctl_tun_ready tun_ready = { .peer = 7, .epoch = 2, .err = -13, .text = "Q" };
+static const struct ctl_tun_key_read tun_key_read = { .peer = 7, .epoch = 2, .vni = 0x1001 };
+static const struct ctl_tun_key tun_key = {
+	.peer = 7,
+	.epoch = 2,
+	.vni = 0x1001,
+	.tx = { .spi = 0x1234, .key = { 1, 2 }, .salt = { 3 } },
+	.rx = { .spi = 0x4321, .key = { 4, 5 }, .salt = { 6 } },
+};
+static const struct ctl_sign_identity sign_identity = { .document = { .len = 2, .b = "{}" } };
+static const struct ctl_signed signed_identity = {
+	.signature = { .len = 3, .b = { 1, 2, 3 } }, .pkcs7 = { .len = 2, .b = { 0x30, 0 } }
+};
+static const struct ctl_l_gateway_start gateway_start = {
+	.vpc_id = "vpc-Q", .gateway_id = "igw-Q", .mac = { 2, 0, 0, 0, 0, 9 }
+};
+static const struct ctl_l_gateway_ref gateway_ref = { .gateway_id = "igw-Q" };
+static const struct ctl_l_gateway_started gateway_started = {
+	.gateway_id = "igw-Q", .text = "Q", .outside_addr = { 100, 64 }, .outside_prefix = 24
+};
+static const struct ctl_l_gateway_started gateway_not_started = { .gateway_id = "igw-Q", .err = -12, .text = "Q" };
+static const struct ctl_l_gateway_gone gateway_gone = { .gateway_id = "igw-Q", .text = "Q" };
+static const struct ctl_l_forward forward = { .host_port = 2222, .outside_addr = { 100, 64, 0, 2 }, .port = 22 };
+static const struct ctl_l_forward_ref forward_ref = { .host_port = 2222 };
 
 #define SAMPLE(t, b, n) { #t, t, &(b), sizeof(b), n, n }
 #define SAMPLE_ALT(t, b, n, alt) { #t, t, &(b), sizeof(b), n, alt }
@@ -136,10 +227,48 @@ const struct control_sample control_samples[] = {
 	SAMPLE(CTL_L_CONFIG, config, 10),
 	SAMPLE(CTL_L_PROGRESS, progress, 0),
 	SAMPLE(CTL_L_INSTANCE_STARTED, started, 1),
+	SAMPLE(CTL_L_INSTANCE_STARTED, started_net, 3),
 	SAMPLE(CTL_L_INSTANCE_STARTED, not_started, 0),
 	SAMPLE(CTL_L_INSTANCE_GONE, instance_gone, 0),
 	SAMPLE(CTL_L_HOST, host, 0),
 	SAMPLE(CTL_L_PROCESSES, processes, 0),
+	SAMPLE(CTL_NETCARD_CONFIG, netcard_config, 2),
+	SAMPLE(CTL_NETCARD_INTERFACE_ADD, netcard_interface_add, 4),
+	SAMPLE(CTL_TUN_PEER_SET, tun_peer, 0),
+	SAMPLE(CTL_TUN_START, tun_peer_ref, 0),
+	SAMPLE(CTL_TUN_MESSAGE, tun_message, 0),
+	SAMPLE(CTL_TUN_KEY_READ, tun_key_read, 0),
+	SAMPLE(CTL_TUN_READY, tun_ready, 0),
+	SAMPLE(CTL_TUN_KEY, tun_key, 0),
+	SAMPLE(CTL_SIGN_IDENTITY, sign_identity, 0),
+	SAMPLE(CTL_SIGNED, signed_identity, 0),
+	SAMPLE(CTL_L_GATEWAY_START, gateway_start, 0),
+	SAMPLE(CTL_L_GATEWAY_STOP, gateway_ref, 0),
+	SAMPLE(CTL_L_FORWARD_ADD, forward, 0),
+	SAMPLE(CTL_L_FORWARD_DEL, forward_ref, 0),
+	{ .name = "CTL_L_WIRE_STARTED", .type = CTL_L_WIRE_STARTED, .fd_cnt = 1, .fd_alt = 1 },
+	SAMPLE(CTL_L_GATEWAY_STARTED, gateway_started, 1),
+	SAMPLE(CTL_L_GATEWAY_STARTED, gateway_not_started, 0),
+	SAMPLE(CTL_L_GATEWAY_GONE, gateway_gone, 0),
+	SAMPLE(CTL_VPC_INTERFACE_SET, vpc_interface, 0),
+	SAMPLE(CTL_VPC_RULES_SET, vpc_rules, 0),
+	SAMPLE(CTL_VPC_ROUTES_SET, vpc_routes, 0),
+	SAMPLE(CTL_VPC_MAPPINGS_ADD, mappings, 0),
+	SAMPLE(CTL_VPC_MAPPINGS_DEL, mappings, 0),
+	BARE(CTL_VPC_STATS_READ),
+	SAMPLE(CTL_VPC_STATS, vpc_stats, 0),
+	SAMPLE(CTL_WIRE_PEER_SET, wire_peer, 0),
+	SAMPLE(CTL_WIRE_PEER_DEL, wire_peer_ref, 0),
+	SAMPLE(CTL_WIRE_CONFIG, wire_config, 3),
+	SAMPLE(CTL_WIRE_PORT_ADD, wire_port_ref, 3),
+	SAMPLE(CTL_WIRE_PORT_DEL, wire_port_ref, 0),
+	SAMPLE(CTL_GATEWAY_CONFIG, gateway_config, 5),
+	SAMPLE(CTL_GATEWAY_NAT_ADD, gateway_nat, 0),
+	SAMPLE(CTL_GATEWAY_NAT_DEL, gateway_nat, 0),
+	SAMPLE(CTL_METADATA_CONFIG, metadata_config, 5),
+	SAMPLE(CTL_METADATA_OPTIONS_SET, metadata_options, 0),
+	SAMPLE(CTL_METADATA_PUT, metadata_item, 0),
+	BARE(CTL_METADATA_COMMIT),
 };
 
 const size_t control_sample_cnt = ARRAY_SIZE(control_samples);
