@@ -209,3 +209,23 @@ void wr_zero(struct wr *w, size_t len)
 	if (to && len)
 		memset(to, 0, len);
 }
+
+uint16_t be16_load(const void *p)
+{
+	return __builtin_bswap16(le16_load(p));
+}
+
+uint32_t be32_load(const void *p)
+{
+	return __builtin_bswap32(le32_load(p));
+}
+
+void be16_store(void *p, uint16_t v)
+{
+	le16_store(p, __builtin_bswap16(v));
+}
+
+void be32_store(void *p, uint32_t v)
+{
+	le32_store(p, __builtin_bswap32(v));
+}

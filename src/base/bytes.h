@@ -54,3 +54,7 @@ uint64_t le64_load(const void *p);
 void le16_store(void *p, uint16_t v);
 void le32_store(void *p, uint32_t v);
 void le64_store(void *p, uint64_t v);
+uint16_t be16_load(const void *p);
+uint32_t be32_load(const void *p);
+void be16_store(void *p, uint16_t v);
+void be32_store(void *p, uint32_t v);

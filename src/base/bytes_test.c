@@ -123,6 +123,18 @@ static void wr__writes_nothing_that_does_not_fit_whole(void **state)
 	assert_memory_equal(buf, "\7\7\7\7", 4);
 }
 
+static void bytes_be__stores_most_significant_first_at_any_alignment(void **state)
+{
+	uint8_t b[8] = { 0 };
+
+	(void)state;
+	be16_store(b + 1, 0x0102);
+	be32_store(b + 3, 0x03040506);
+	assert_memory_equal(b, ((uint8_t[]){ 0, 1, 2, 3, 4, 5, 6, 0 }), 8);
+	assert_int_equal(be16_load(b + 1), 0x0102);
+	assert_int_equal(be32_load(b + 3), 0x03040506);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -134,6 +146,7 @@ int main(void)
 		cmocka_unit_test(rd__is_not_fooled_by_a_huge_length),
 		cmocka_unit_test(wr__writes_what_rd_reads),
 		cmocka_unit_test(wr__writes_nothing_that_does_not_fit_whole),
+		cmocka_unit_test(bytes_be__stores_most_significant_first_at_any_alignment),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
