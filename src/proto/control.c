@@ -167,6 +167,7 @@ static const struct field l_host_fields[] = {
 	STR(ctl_l_host, mode), STR(ctl_l_host, placement), U16(ctl_l_host, cores), U16(ctl_l_host, threads),
 	U16(ctl_l_host, cores_free), U64(ctl_l_host, ram_bytes), U64(ctl_l_host, ram_free_bytes),
 	STR(ctl_l_host, tpm_kind), STR(ctl_l_host, root_key), BOOL(ctl_l_host, lab), STR(ctl_l_host, security),
+	RAW(ctl_l_host, fingerprint), STR(ctl_l_host, network), STR(ctl_l_host, way_out),
 };
 static const struct field l_processes_read_fields[] = {
 	U32(ctl_l_processes_read, page),

@@ -340,6 +340,9 @@ struct ctl_l_host {
 	char root_key[CTL_NAME_MAX];
 	uint8_t lab;
 	char security[CTL_NAME_MAX]; /* "running" or "lost: drain and reboot this host" */
+	uint8_t fingerprint[CTL_FINGERPRINT_BYTES]; /* as in ctl_sec_status */
+	char network[CTL_TEXT_MAX]; /* "running", or why no instance with an interface can start */
+	char way_out[CTL_TEXT_MAX]; /* interface that gateways lead to ("eth0"), or "none: …" and why */
 };
 struct ctl_l_processes_read {
 	uint32_t page; /* 0 … */

@@ -97,6 +97,9 @@ static const struct ctl_l_host host = {
 	.root_key = "sealedQ",
 	.lab = 1,
 	.security = "runningQ",
+	.fingerprint = { 1, 2, 3, [31] = 0xfe },
+	.network = "runningQ",
+	.way_out = "none: no uplinkQ",
 };
 static const struct ctl_l_processes_read processes_read = { .page = 2 };
 static const struct ctl_l_processes processes = { .more = 1, .lines = { .len = 3, .b = "{}\n" } };
