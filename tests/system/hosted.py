@@ -21,6 +21,10 @@ import jail
 import lab
 
 TIMEOUT = 2300
+TRIES = 3
+# QEMU 7.2's NVMe emulation stands still now and then (docs/decisions/0003-simulated-server.md); the kernel gives the disk
+# up after 30 s. Only what comes before our guest's console counts: its disk is our card, and that is never tried again.
+DISK_STANDS_STILL = re.compile(r"nvme0n1: I/O Cmd\(0x|nvme nvme0: I/O \d+ QID \d+ timeout")
 MEMORY_MIB = 2560
 STAGE = os.path.join(os.environ.get("NITER_BUILD", os.path.join(lab.TOP, "build")), "stage")
 HOME = os.path.join(lab.LAB, "hosted")
@@ -99,17 +103,35 @@ for name in ("NITER_HOSTED_IMAGE", "NITER_TEST_IMAGE"):
         lab.skip("hosted", f"no image in {name}: ./run test --all makes it")
         lab.finish()
 
-shutil.rmtree(HOME, ignore_errors=True)
-os.makedirs(HOME)
-machine = machine_start(os.environ["NITER_HOSTED_IMAGE"])
-atexit.register(machine.kill)
-end = time.monotonic() + TIMEOUT
-while machine.poll() is None and time.monotonic() < end and not re.search(r"^%% end", console(), re.M):
-    time.sleep(0.5)
-try:
-    machine.wait(120)
-except subprocess.TimeoutExpired:
-    pass
+
+
+def machine_run():
+    """The machine from power on to power off. Returns it, or None when QEMU's own NVMe disk stood still."""
+    shutil.rmtree(HOME, ignore_errors=True)
+    os.makedirs(HOME)
+    machine = machine_start(os.environ["NITER_HOSTED_IMAGE"])
+    atexit.register(machine.kill)
+    end = time.monotonic() + TIMEOUT / TRIES
+    while machine.poll() is None and time.monotonic() < end and not re.search(r"^%% end", console(), re.M):
+        if DISK_STANDS_STILL.search(console().split("%% console")[0]):
+            machine.kill()
+            machine.wait()
+            return None
+        time.sleep(0.5)
+    try:
+        machine.wait(120)
+    except subprocess.TimeoutExpired:
+        pass
+    return machine
+
+
+for attempt in range(TRIES):
+    machine = machine_run()
+    if machine:
+        break
+    print(f"# retry {attempt + 1}: the emulated disk of the stock Debian stood still", flush=True)
+if not lab.check("emulation__keeps_its_disk", machine, f"{TRIES} times the emulated disk stood still"):
+    lab.finish()
 text = console()
 lab.check("debian__powers_off", machine.poll() == 0 and "\n%% end" in text, f"exit code {machine.poll()}")
 done = steps(text)
