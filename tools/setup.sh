@@ -77,16 +77,17 @@ setup_qemu() {
 	esac
 }
 
-# setup_image NAME OVERLAY [OPTION...]: an image built here with image-build-debian, in $cache; sets image_dir.
+# setup_image NAME [OVERLAY] [OPTION...]: an image built here with image-build-debian, in $cache; sets image_dir.
 setup_image() {
-	local key name=$1 overlay=$2
-	shift 2
-	key=$({ find host/image-build-debian "$overlay" -type f -print0 | LC_ALL=C sort -z | xargs -0 cat; printf '%s' "$*"; } |
+	local key name=$1 overlay=()
+	shift
+	[[ ${1:-} == -* ]] || { overlay=("$1") && shift; }
+	key=$({ find host/image-build-debian "${overlay[@]}" -type f -print0 | LC_ALL=C sort -z | xargs -0 cat; printf '%s' "$*"; } |
 		sha256sum | cut -c1-16)
 	image_dir=$cache/image-$name-$key
 	[ -e "$image_dir/image.json" ] && return
 	say "image: building $name from Debian's packages (once)"
-	as_root host/image-build-debian --overlay "$overlay" "$@" "$image_dir" >build/image.log 2>&1 ||
+	as_root host/image-build-debian ${overlay[0]:+--overlay "${overlay[0]}"} "$@" "$image_dir" >build/image.log 2>&1 ||
 		{ tail -n 5 build/image.log >&2; die "the image cannot be built: see build/image.log"; }
 }
 
@@ -98,13 +99,19 @@ setup_hosted_image() {
 		grep -o '/[^ ]*' | sort -u | xargs readlink -f | sort -u | while read -r library; do
 			dpkg-query -S "$library" 2>/dev/null || dpkg-query -S "${library#/usr}"
 		done | cut -d: -f1 | sort -u | paste -sd, -)
-	setup_image hosted tests/guest/hosted --suite "$suite" --size 4096 --include "$packages,procps"
+	setup_image hosted tests/guest/hosted --minimal --suite "$suite" --size 4096 --include "$packages,procps"
 	export NITER_HOSTED_IMAGE=$image_dir
 }
 
 setup_test_image() {
-	setup_image test tests/guest/overlay
+	setup_image test tests/guest/overlay --minimal
 	export NITER_TEST_IMAGE=$image_dir
+}
+
+# With cloud-init, and what the network tests ask guests to run.
+setup_network_image() {
+	setup_image network --include iperf3
+	export NITER_NETWORK_IMAGE=$image_dir
 }
 
 setup_all() {
