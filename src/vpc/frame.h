@@ -65,12 +65,13 @@ enum frame_error {
 struct frame {
 	uint8_t h[FRAME_HEADERS_MAX]; /* copy: h_len bytes */
 	uint16_t h_len;
-	uint32_t len;  /* of the whole frame as it came; may carry padding */
-	uint8_t kind;  /* enum frame_kind */
+	uint32_t len; /* of the whole frame as it came; may carry padding */
+	uint8_t kind; /* enum frame_kind */
 	/* IPv4; addresses in host order */
 	uint8_t proto;
-	uint8_t l3, l4;      /* offsets; l4 == 0: no transport header here (a later fragment) */
-	uint16_t l3_len;     /* of the IP packet, header included: what counts of the frame is l3 + l3_len bytes */
+	uint8_t l3, l4; /* offsets; l4 == 0: no transport header here (a later fragment) */
+	uint16_t
+		l3_len; /* of the IP packet, header included: what counts of the frame is l3 + l3_len bytes */
 	uint32_t src, dst;
 	uint16_t frag_id, frag_off; /* frag_off in bytes */
 	bool frag_more;
@@ -83,13 +84,16 @@ struct frame {
 
 /**
  * frame_parse() - copy and check the headers of a frame
- * @p:   @len bytes that may change meanwhile; read once
- * @ret: complete on success; on failure only h, h_len and len are valid
+ * @p:    the frame's first @have bytes, which may change meanwhile; read once
+ * @have: bytes at @p: at least min(@len, FRAME_HEADERS_MAX), or all headers up to and including TCP
+ * @len:  bytes of the whole frame
+ * @ret:  complete on success; on failure only h, h_len and len are valid
  *
  * Strict: a frame whose lengths contradict each other is malformed. Padding behind the IP packet is allowed.
  * Return: 0, or -EPROTO and *ret_error says why.
  */
-MUST_USE int frame_parse(const void *p, size_t len, struct frame *ret, enum frame_error *ret_error);
+MUST_USE int frame_parse(const void *p, size_t have, size_t len, struct frame *ret,
+			 enum frame_error *ret_error);
 
 /* frame_is_fragment(): any fragment, the first one included. */
 static inline bool frame_is_fragment(const struct frame *f)

@@ -9,9 +9,9 @@
  *
  *   vpc_map     addresses of networks, filled by the controller; one for all ports of a card
  *   vpc_port    one network interface: its contract, security group rules, routes, tracked connections, counters
- *   vpc_tx()    guest -> network:  DROP, WIRE, METADATA, or REPLY (ARP and DHCP are answered here)
+ *   vpc_tx()    guest -> network:  DROP, WIRE, METADATA, REPLY (ARP is answered here) or DHCP (answered by vpc_dhcp())
  *   vpc_rx()    network -> guest:  DROP or GUEST
- *   vpc_metadata_rx()   metadata process -> guest: DROP, REPLY (its ARP) or GUEST
+ *   vpc_metadata_rx()   metadata process -> guest: which port, or an answer to its ARP
  *
  * A port that was not configured drops everything. So does one whose rules (or routes) have not come: no rule allows.
  *
@@ -30,22 +30,22 @@
 #include "vpc/frame.h"
 
 enum {
-	VPC_RULES_MAX = 1000,  /* of one port */
-	VPC_ROUTES_MAX = 100,  /* of one port */
-	VPC_ADDRESSES_MAX = 32, /* of one port */
-	VPC_NAME_MAX = 64,     /* host name, domain; with NUL */
-	VPC_MAPPINGS_MAX = 1 << 17, /* of one map */
+	VPC_RULES_MAX = 1000,        /* of one port */
+	VPC_ROUTES_MAX = 100,        /* of one port */
+	VPC_ADDRESSES_MAX = 32,      /* of one port */
+	VPC_NAME_MAX = 64,           /* host name, domain; with NUL */
+	VPC_MAPPINGS_MAX = 1 << 17,  /* of one map */
 	VPC_CONNTRACK_MAX = 1 << 18, /* flows of one port */
 	VPC_CONNTRACK_DEFAULT = 1 << 14,
-	VPC_FRAME_MAX = 9216,  /* bytes, Ethernet header included */
-	VPC_REPLY_MAX = 640,   /* bytes of the longest answer the engine makes */
+	VPC_FRAME_MAX = 9216, /* bytes, Ethernet header included */
+	VPC_REPLY_MAX = 640,  /* bytes of the longest answer the engine makes */
 	VPC_METADATA_MTU = 1500,
 };
 
 /* The metadata service's two addresses, and the MACs at either end of the TAP that leads to it. */
-#define VPC_METADATA_ADDR 0xa9fea9feu /* 169.254.169.254: HTTP */
-#define VPC_DNS_ADDR 0xa9fea9fdu      /* 169.254.169.253: DNS */
-extern const uint8_t vpc_metadata_mac[6]; /* the service: 02:00:a9:fe:a9:fe */
+#define VPC_METADATA_ADDR 0xa9fea9feu            /* 169.254.169.254: HTTP */
+#define VPC_DNS_ADDR 0xa9fea9fdu                 /* 169.254.169.253: DNS */
+extern const uint8_t vpc_metadata_mac[6];        /* the service: 02:00:a9:fe:a9:fe */
 extern const uint8_t vpc_metadata_router_mac[6]; /* the card's end: 02:00:a9:fe:a9:01 */
 
 /* vpc_router_mac(): the MAC that answers for a network's router (first address of every subnet); from @vni. */
@@ -64,11 +64,13 @@ MUST_USE int vpc_map_new(size_t cap, const uint8_t seed[16], struct vpc_map **re
 void vpc_map_free(struct vpc_map *m);
 void vpc_map_freep(struct vpc_map **m);
 /* vpc_map_add(): a new mapping, or another MAC for a known address. Return: 0, -ENOSPC, -EINVAL (family). */
-MUST_USE int vpc_map_add(struct vpc_map *m, uint32_t vni, const struct vpc_addr *addr, const uint8_t mac[6]);
+MUST_USE int vpc_map_add(struct vpc_map *m, uint32_t vni, const struct vpc_addr *addr,
+			 const uint8_t mac[6]);
 /* vpc_map_del(): Return: 0, -ENOENT. */
 MUST_USE int vpc_map_del(struct vpc_map *m, uint32_t vni, const struct vpc_addr *addr);
 /* vpc_map_find(): Return: 0 and @ret_mac, -ENOENT. */
-MUST_USE int vpc_map_find(const struct vpc_map *m, uint32_t vni, const struct vpc_addr *addr, uint8_t ret_mac[6]);
+MUST_USE int vpc_map_find(const struct vpc_map *m, uint32_t vni, const struct vpc_addr *addr,
+			  uint8_t ret_mac[6]);
 size_t vpc_map_cnt(const struct vpc_map *m);
 
 /* ---- ports ---- */
@@ -90,7 +92,8 @@ struct vpc_interface {
 	uint64_t pps;           /* both directions together; 0: no limit */
 	uint32_t conntrack_max; /* flows; 0: VPC_CONNTRACK_DEFAULT */
 	uint16_t addr_cnt;
-	struct vpc_addr addr[VPC_ADDRESSES_MAX]; /* [0]: the primary IPv4 address, inside the subnet */
+	struct vpc_addr
+		addr[VPC_ADDRESSES_MAX]; /* [0]: the primary IPv4 address, inside the subnet */
 };
 
 enum { VPC_PROTO_ALL = 255, VPC_PORT_ALL = 65535 };
@@ -121,20 +124,20 @@ enum vpc_reason {
 	VPC_R_MALFORMED,    /* lengths or fields that contradict each other */
 	VPC_R_VLAN,
 	VPC_R_IPV6,
-	VPC_R_ETHERTYPE,    /* neither IPv4 nor ARP */
-	VPC_R_OPTIONS,      /* IPv4 options */
+	VPC_R_ETHERTYPE, /* neither IPv4 nor ARP */
+	VPC_R_OPTIONS,   /* IPv4 options */
 	VPC_R_MTU,
 	VPC_R_SRC_MAC,
 	VPC_R_DST_MAC,
 	VPC_R_SRC_ADDR,
 	VPC_R_DST_ADDR,
-	VPC_R_MULTICAST,    /* or broadcast */
-	VPC_R_ARP,          /* forged, a reply, or nobody there */
-	VPC_R_DHCP,         /* a server's message, or one that is not for us */
-	VPC_R_LINK_LOCAL,   /* 169.254.0.0/16, but not a service of ours */
-	VPC_R_FRAGMENT,     /* tiny, overlapping, without a first one */
-	VPC_R_RULES,        /* no security group rule allows it */
-	VPC_R_STATE,        /* belongs to no tracked connection */
+	VPC_R_MULTICAST,  /* or broadcast */
+	VPC_R_ARP,        /* forged, a reply, or nobody there */
+	VPC_R_DHCP,       /* a server's message, or one that is not for us */
+	VPC_R_LINK_LOCAL, /* 169.254.0.0/16, but not a service of ours */
+	VPC_R_FRAGMENT,   /* tiny, overlapping, without a first one */
+	VPC_R_RULES,      /* no security group rule allows it */
+	VPC_R_STATE,      /* belongs to no tracked connection */
 	VPC_R_CONNTRACK_FULL,
 	VPC_R_ICMP,         /* redirect, or an error about a packet that nobody sent */
 	VPC_R_ROUTE,        /* no route, or a black hole */
@@ -186,6 +189,7 @@ enum vpc_verdict {
 	VPC_WIRE,     /* headers rewritten: send it */
 	VPC_METADATA, /* headers rewritten: write it to the metadata TAP */
 	VPC_REPLY,    /* an answer for the sender lies in struct vpc_reply */
+	VPC_DHCP,     /* let vpc_dhcp() see the whole frame */
 	VPC_GUEST,    /* give it to the guest */
 };
 
@@ -205,25 +209,34 @@ MUST_USE uint64_t vpc_wait_ns(struct vpc_port *p, enum vpc_direction dir, uint64
 
 /**
  * vpc_tx() - judge a frame the guest sent
- * @frame: @len bytes, Ethernet header first, no FCS, checksums complete; may change meanwhile
+ * @hdr:   its first @have bytes, Ethernet header first; see frame_parse()
+ * @len:   bytes of the whole frame, no FCS
  * @f:     private copy of the headers, rewritten; valid for WIRE and METADATA
  * @reply: for REPLY: to the guest
  */
-MUST_USE enum vpc_verdict vpc_tx(struct vpc_port *p, uint64_t now_ns, const void *frame, size_t len, struct frame *f,
-				 struct vpc_reply *reply);
-
-/* vpc_rx(): judge a frame that came from the wire; @f as in vpc_tx(), valid for GUEST. */
-MUST_USE enum vpc_verdict vpc_rx(struct vpc_port *p, uint64_t now_ns, const void *frame, size_t len, struct frame *f);
+MUST_USE enum vpc_verdict vpc_tx(struct vpc_port *p, uint64_t now_ns, const void *hdr, size_t have,
+				 size_t len, struct frame *f, struct vpc_reply *reply);
 
 /**
- * vpc_metadata_port() - whom is a frame from the metadata TAP for?
- * @port: @cnt ports, NULL entries allowed
- *
- * Return: the index of the port with the destination address (of several: the one that spoke last), -ENOENT;
- * -EAGAIN: an ARP request, answered in @reply, for the TAP.
+ * vpc_dhcp() - the whole frame after vpc_tx() said DHCP
+ * @frame: private memory now, @len bytes; judged from the beginning again
+ * Return: VPC_REPLY or VPC_DROP.
  */
-MUST_USE int vpc_metadata_port(struct vpc_port *const *port, size_t cnt, const void *frame, size_t len,
-			       struct vpc_reply *reply);
-/* vpc_metadata_rx(): judge a frame from the metadata TAP; @f as in vpc_tx(), valid for GUEST. */
-MUST_USE enum vpc_verdict vpc_metadata_rx(struct vpc_port *p, uint64_t now_ns, const void *frame, size_t len,
-					  struct frame *f);
+MUST_USE enum vpc_verdict vpc_dhcp(struct vpc_port *p, const void *frame, size_t len,
+				   struct vpc_reply *reply);
+
+/* vpc_rx(): judge a frame that came from the wire; arguments as for vpc_tx(), @f valid for GUEST. */
+MUST_USE enum vpc_verdict vpc_rx(struct vpc_port *p, uint64_t now_ns, const void *hdr, size_t have,
+				 size_t len, struct frame *f);
+
+/**
+ * vpc_metadata_rx() - whom is a frame from the metadata TAP for?
+ * @port: @cnt ports, NULL entries allowed
+ * @f:    for an index: as vpc_rx() gives it
+ *
+ * Return: the index of the port with the destination address (of several: the one that spoke last); -EAGAIN: an ARP
+ * request, answered in @reply, for the TAP; -EPROTO: nothing that the metadata service may say.
+ */
+MUST_USE int vpc_metadata_rx(struct vpc_port *const *port, size_t cnt, uint64_t now_ns,
+			     const void *hdr, size_t have, size_t len, struct frame *f,
+			     struct vpc_reply *reply);
