@@ -16,6 +16,15 @@ int hash_sha256(const void *msg, size_t len, uint8_t ret[HASH_SHA256_BYTES])
 	return 0;
 }
 
+int hash_sha384(const void *msg, size_t len, uint8_t ret[HASH_SHA384_BYTES])
+{
+	const struct crypto_algs *a = crypto_algs();
+
+	if (!a || EVP_Digest(msg, len, ret, NULL, a->sha384, NULL) != 1)
+		return -EIO;
+	return 0;
+}
+
 static void mac_ctx_freep(EVP_MAC_CTX **c)
 {
 	EVP_MAC_CTX_free(*c);

@@ -33,6 +33,27 @@ static void hash_sha256__gives_the_published_digests(void **state)
 	}
 }
 
+static void hash_sha384__gives_the_published_digests(void **state)
+{
+	static const struct {
+		const char *msg, *digest;
+	} cases[] = {
+		{ "", "38b060a751ac96384cd9327eb1b1e36a21fdb71114be07434c0cc7bf63f6e1da"
+		      "274edebfe76f65fbd51ad2f14898b95b" },
+		{ "abc", "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed"
+			 "8086072ba1e7cc2358baeca134c825a7" },
+	};
+	uint8_t want[HASH_SHA384_BYTES], got[HASH_SHA384_BYTES];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		hex(cases[i].digest, want, sizeof(want));
+		assert_int_equal(hash_sha384(cases[i].msg, strlen(cases[i].msg), got), 0);
+		assert_memory_equal(got, want, sizeof(want));
+	}
+}
+
 /* spec: rfc-4231 §4.2, §4.3, §4.4 */
 static void hash_hmac_sha256__gives_the_published_tags(void **state)
 {
@@ -72,6 +93,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hash_sha256__gives_the_published_digests),
+		cmocka_unit_test(hash_sha384__gives_the_published_digests),
 		cmocka_unit_test(hash_hmac_sha256__gives_the_published_tags),
 	};
 

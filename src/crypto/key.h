@@ -17,7 +17,7 @@
 #include "base/attr.h"
 
 enum {
-	KEY_BYTES_MAX = 64,   /* AES-256-XTS: two 256-bit keys */
+	KEY_BYTES_MAX = 128,  /* a prime of RSA-2048 */
 	KEY_ALIVE_MAX = 4096, /* keys alive at once in one process */
 };
 
