@@ -28,6 +28,8 @@ KNOWN_WARNINGS = (
     r"sched: RT throttling activated",
     r"clocksource: .*wd-.*read-back delay|clocksource: timekeeping watchdog",
 )
+# What systemd says on the console while the probe writes there: "[ TIME ] Timed out waiting …" in colours.
+SYSTEMD_STATUS = re.compile(r"\[\x1b\[[0-9;]*m *(OK|TIME|DEPEND|FAILED|WARN|INFO|SKIP) *\x1b\[0m\]")
 _failed = False
 
 
@@ -205,6 +207,8 @@ class Lab:
         sections = {}
         name = None
         for line in text.splitlines():
+            if SYSTEMD_STATUS.match(line):
+                continue
             if line.startswith("@@ "):
                 name = line[3:]
                 sections[name] = []
