@@ -136,7 +136,7 @@ static MUST_USE int probe_registers(int vcpu, int xsave)
 
 static MUST_USE int probe_answers(int vcpu, const struct kvm_run *run)
 {
-	for (int n = 0; n < PROBE_RUNS_MAX; n++) {
+	for (unsigned n = 0; n < PROBE_RUNS_MAX; n++) {
 		if (ioctl(vcpu, KVM_RUN, 0) < 0) {
 			if (errno == EINTR || errno == EAGAIN)
 				continue;
