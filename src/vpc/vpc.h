@@ -178,7 +178,8 @@ MUST_USE int vpc_port_routes_set(struct vpc_port *p, const struct vpc_route *rou
 const struct vpc_interface *vpc_port_interface(const struct vpc_port *p);
 /* vpc_port_tick(): once a second or so: forget what timed out. */
 void vpc_port_tick(struct vpc_port *p, uint64_t now_ns);
-const struct vpc_counters *vpc_port_counters(const struct vpc_port *p);
+/* vpc_port_counters(): as of now; valid until the next call. */
+const struct vpc_counters *vpc_port_counters(struct vpc_port *p);
 /* vpc_port_has_addr(): is this one of the port's own addresses? */
 bool vpc_port_has_addr(const struct vpc_port *p, const struct vpc_addr *a);
 
