@@ -70,7 +70,7 @@ MUST_USE int http_head_end(const char *buf, size_t len, size_t *scanned, int *st
  * @head:    as long as http_head_end() said; the spans in @ret point into it
  * @status:  what to answer when the result is -EPROTO: 400, 431 or 505
  *
- * spec: rfc-9112 §3 (request line), §5 (fields); rfc-9110 §5.6.2 (tokens)
+ * spec: rfc-9112 §3 (request line), §5 (fields); spec: rfc-9110 §5.6.2 (tokens)
  * Return: 0, -EPROTO.
  */
 MUST_USE int http_parse(const char *head, size_t len, struct http_request *ret, int *status);
@@ -81,7 +81,7 @@ MUST_USE int http_parse(const char *head, size_t len, struct http_request *ret, 
  *
  * %XX is decoded once. What could be read in two ways is refused: %2F, %00 and other control characters,
  * the segments "." and "..", '#', bytes above 0x7e that are not written as %XX.
- * spec: rfc-9112 §3.2; rfc-3986 §2.1, §3.3
+ * spec: rfc-9112 §3.2; spec: rfc-3986 §2.1, §3.3
  * Return: 0, -EPROTO.
  */
 MUST_USE int http_target_parse(struct http_text target, struct http_request *ret);

@@ -91,7 +91,7 @@ MUST_USE int dns_zone_set_own(struct dns_zone *z, const char *name, uint32_t add
  * @udp:  the answer keeps to what a datagram may be; else it may be @cap bytes
  * @out:  at least DNS_UDP_MAX bytes
  *
- * spec: rfc-1035 §4.1; rfc-6891 §6; rfc-2308 §2 (no data, no name); rfc-8482 (ANY)
+ * spec: rfc-1035 §4.1; spec: rfc-6891 §6; spec: rfc-2308 §2 (no data, no name); spec: rfc-8482 (ANY)
  * Return: bytes of the answer, 0: none is due.
  */
 size_t dns_answer(const struct dns_zone *z, const void *query, size_t len, bool udp, void *out,
