@@ -12,9 +12,9 @@ content_key() { cat "$@" | sha256sum | cut -c1-16; }
 
 # All from Debian, by name; docs/decisions says why each.
 packages_build="gcc libc6-dev meson ninja-build pkgconf python3 libssl-dev libjansson-dev libsqlite3-dev libaio-dev
-	libtss2-dev libcmocka-dev musl-tools acpica-tools"
+	libtss2-dev libcmocka-dev libipsec-mb-dev musl-tools acpica-tools"
 packages_host="qemu-system-x86 qemu-utils swtpm mmdebstrap e2fsprogs fdisk cpio zstd xz-utils lz4 kmod debian-archive-keyring
-	cryptsetup-bin"
+	cryptsetup-bin openssh-client openssl"
 packages_bench="qemu-system-common qemu-utils fio"
 packages_all="clang clang-tidy"
 packages_fuzz="clang llvm libclang-rt-14-dev"
@@ -110,7 +110,7 @@ setup_test_image() {
 
 # With cloud-init, and what the network tests ask guests to run.
 setup_network_image() {
-	setup_image network --include iperf3
+	setup_image network --include iperf3,iputils-ping
 	export NITER_NETWORK_IMAGE=$image_dir
 }
 

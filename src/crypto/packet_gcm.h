@@ -25,7 +25,7 @@ enum {
 	PACKET_GCM_IV_BYTES = 8,
 	PACKET_GCM_TAG_BYTES = 16,
 	PACKET_GCM_MSG_MAX = 1 << 16,   /* bytes of one packet */
-	PACKET_GCM_AAD_MAX = 64,        /* bytes of associated data */
+	PACKET_GCM_AAD_MAX = 1024,      /* bytes of associated data */
 	PACKET_GCM_ALIVE_MAX = 1 << 14, /* objects alive at once in one process */
 };
 
