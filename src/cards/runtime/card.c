@@ -18,6 +18,9 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/num.h"
+
+enum { NS_PER_MS = 1000000, SLEEP_MS_MAX = 60000 };
 
 enum ref_type { REF_CONTROL, REF_WATCH, REF_SERVER, REF_KICK, REF_WORK };
 
@@ -31,9 +34,12 @@ int card_init(struct card *card, const struct card_kind *kind, void *ctx)
 	memset(card, 0, sizeof(*card));
 	card->kind = kind;
 	card->ctx = ctx;
-	card->watch_fd = -1;
 	card->control_ref = (struct loop_ref){ REF_CONTROL, card };
-	card->watch_ref = (struct loop_ref){ REF_WATCH, card };
+	for (i = 0; i < CARD_WATCHES_MAX; i++) {
+		struct card_watch *w = &card->watch[i];
+
+		*w = (struct card_watch){ .card = card, .fd = -1, .ref = { REF_WATCH, w } };
+	}
 
 	r = card->doorbell_fd = fd_memfd("doorbells", len);
 	if (r < 0)
@@ -83,20 +89,33 @@ int card_enter(struct card *card, const struct sandbox_profile *profile)
 	return sandbox_enter(&conf);
 }
 
-int card_watch(struct card *card, int fd)
+int card_watch_add(struct card *card, int fd, bool edge)
 {
+	uint32_t events = edge ? EPOLLIN | EPOLLET : EPOLLIN;
+	unsigned i;
 	int r;
 
-	if (card->watch_fd >= 0)
-		loop_del(&card->loop, card->watch_fd);
-	card->watch_fd = -1;
-	if (fd < 0)
-		return 0;
-
-	r = loop_add(&card->loop, fd, EPOLLIN, &card->watch_ref);
+	for (i = 0; i < CARD_WATCHES_MAX && card->watch[i].fd >= 0; i++)
+		;
+	if (i == CARD_WATCHES_MAX)
+		return -ENOSPC;
+	r = loop_add(&card->loop, fd, events, &card->watch[i].ref);
 	if (r == 0)
-		card->watch_fd = fd;
+		card->watch[i].fd = fd;
 	return r;
+}
+
+void card_watch_del(struct card *card, int fd)
+{
+	unsigned i;
+
+	for (i = 0; fd >= 0 && i < CARD_WATCHES_MAX; i++) {
+		if (card->watch[i].fd != fd)
+			continue;
+		loop_del(&card->loop, fd);
+		card->watch[i].fd = -1;
+		return;
+	}
 }
 
 /* ---- functions ---- */
@@ -290,13 +309,15 @@ static int control_ready(struct card *card)
 static int dispatch(struct card *card, const struct loop_event *ev)
 {
 	struct card_function *f = ev->ref->ptr;
+	struct card_watch *w = ev->ref->ptr;
 
 	switch ((enum ref_type)ev->ref->type) {
 	case REF_CONTROL:
 		return control_ready(card);
 	case REF_WATCH:
-		if (card->watch_fd >= 0)
-			card->kind->ready(card, card->watch_fd);
+		/* An event of the same round may have ended it. */
+		if (w->fd >= 0)
+			card->kind->ready(card, w->fd);
 		return 1;
 	case REF_SERVER:
 		/* An event of the same round may have ended it. */
@@ -359,6 +380,26 @@ static bool work(struct card *card)
 	return true;
 }
 
+/* How long nobody needs a turn; -1: for ever. */
+static int sleep_ms(const struct card *card)
+{
+	uint64_t wake_ns = UINT64_MAX, now_ns;
+	unsigned i;
+
+	for (i = 0; i < CARD_FUNCTIONS_MAX; i++) {
+		const struct card_function *f = &card->function[i];
+
+		if (f->serving && f->model->wake_ns)
+			wake_ns = min_u64(wake_ns, f->model->wake_ns(f->dev));
+	}
+	if (wake_ns == UINT64_MAX)
+		return -1;
+	now_ns = clock_ns();
+	if (wake_ns <= now_ns)
+		return 0;
+	return (int)min_u64((wake_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS, SLEEP_MS_MAX);
+}
+
 int card_loop(struct card *card)
 {
 	struct loop_event ev[LOOP_EVENTS_MAX];
@@ -366,7 +407,7 @@ int card_loop(struct card *card)
 	int n, i, r;
 
 	for (;;) {
-		n = loop_wait(&card->loop, ev, busy ? 0 : -1);
+		n = loop_wait(&card->loop, ev, busy ? 0 : sleep_ms(card));
 		if (n < 0)
 			return n;
 		for (i = 0; i < n; i++) {

@@ -13,7 +13,7 @@
  * program owns the models and answers control messages through struct card_kind.
  *
  * The loop: ready descriptors first; then turns of every model while one of them has work; then every model arms its
- * notifications and looks again; then sleep. Descriptors are looked at again after CARD_WORK_NS_MAX at the latest.
+ * notifications and looks again; then sleep, at most until a model wants to be woken. Descriptors are looked at again after CARD_WORK_NS_MAX at the latest.
  */
 
 #include <stdatomic.h>
@@ -34,6 +34,7 @@ enum {
 	CARD_WORK_NS_MAX = 1000 * 1000, /* then descriptors are looked at again */
 	CARD_NOFILE_MAX =
 		1024, /* a function: socket, backing, engine's eventfd, an eventfd per vector */
+	CARD_WATCHES_MAX = 32,
 };
 
 struct card;
@@ -49,6 +50,8 @@ struct card_model {
 	bool (*service)(void *dev, uint64_t now_ns);
 	/* About to sleep: ask for notifications, look again. Return: true when there is work after all. */
 	bool (*arm)(void *dev);
+	/* Optional. Monotonic time at which service() has work without being told; UINT64_MAX: never. Asked before sleep. */
+	uint64_t (*wake_ns)(void *dev);
 	/* The connection is gone; the model was quiesced with reset. Free @dev; the function's slot is free afterwards. */
 	void (*gone)(void *dev);
 };
@@ -75,16 +78,22 @@ struct card_kind {
 	const char *prog;
 	/* A control message for this card; CTL_CARD_CONFIG and the rest alike. Descriptors in @m may be taken. */
 	void (*control)(struct card *card, struct ctl_msg *m);
-	/* A descriptor that the program added with card_watch() is ready. */
+	/* A descriptor that the program added with card_watch_add() is ready. It may have been so for nothing. */
 	void (*ready)(struct card *card, int fd);
+};
+
+struct card_watch {
+	struct card *card;
+	int fd; /* borrowed, -1: free */
+	struct loop_ref ref;
 };
 
 struct card {
 	const struct card_kind *kind; /* borrowed for ever */
 	void *ctx;                    /* the program's */
 	struct loop loop;
-	struct loop_ref control_ref, watch_ref;
-	int watch_fd;    /* borrowed, -1: none */
+	struct loop_ref control_ref;
+	struct card_watch watch[CARD_WATCHES_MAX];
 	int doorbell_fd; /* memfd of all doorbell pages, owned */
 	_Atomic uint32_t *doorbells;
 	uint64_t
@@ -106,8 +115,15 @@ MUST_USE int card_enter(struct card *card, const struct sandbox_profile *profile
 /* card_loop(): Return: 0 the launcher closed the control socket, -errno. */
 MUST_USE int card_loop(struct card *card);
 
-/* card_watch(): one more descriptor for kind->ready(); @fd is borrowed until it is -1 again. */
-MUST_USE int card_watch(struct card *card, int fd);
+/**
+ * card_watch_add() - one more descriptor for kind->ready()
+ * @fd:   borrowed until card_watch_del()
+ * @edge: told once per signal, nobody needs to read it (eventfds); else told again and again while it is readable
+ * Return: 0, -ENOSPC, -errno.
+ */
+MUST_USE int card_watch_add(struct card *card, int fd, bool edge);
+/* card_watch_del(): before @fd is closed. Nothing happens when it is not watched. */
+void card_watch_del(struct card *card, int fd);
 
 /**
  * card_function_get() - a free slot with an empty memory map

@@ -21,15 +21,18 @@
 #include <cmocka.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "proto/vu_client.h"
 
-enum { DB_OFF = 0x1000, RAM_BYTES = 1 << 20 };
+enum { DB_OFF = 0x1000, RAM_BYTES = 1 << 20, TICK_MS = 10 };
 
 /* What the model tells the test, shared memory. */
 static struct seen {
 	_Atomic uint32_t doorbell, services, quiesces, resets, resumes, gone;
-	_Atomic bool busy;        /* the test wants the model to find work without end */
-	_Atomic uint32_t not_yet; /* so many quiesces say "not yet" */
+	_Atomic bool busy;         /* the test wants the model to find work without end */
+	_Atomic uint32_t not_yet;  /* so many quiesces say "not yet" */
+	_Atomic bool ticks;        /* the model wants a turn every TICK_MS */
+	_Atomic uint32_t ready[2]; /* bytes read from the watched descriptors */
 } * seen;
 
 /* ---- in the child ---- */
@@ -90,6 +93,12 @@ static bool model_arm(void *dev)
 	return false;
 }
 
+static uint64_t model_wake_ns(void *dev)
+{
+	(void)dev;
+	return seen->ticks ? clock_ns() + TICK_MS * 1000000ul : UINT64_MAX;
+}
+
 static void model_gone(void *dev)
 {
 	(void)dev;
@@ -102,6 +111,7 @@ static const struct card_model model = {
 	.resume = model_resume,
 	.service = model_service,
 	.arm = model_arm,
+	.wake_ns = model_wake_ns,
 	.gone = model_gone,
 };
 
@@ -127,16 +137,48 @@ static int volume_add(struct ctl_msg *m)
 	return r;
 }
 
+/* Descriptors that come with CTL_CARD_CONFIG; closed and forgotten when their other end is. */
+static int watched[2] = { -1, -1 };
+
+static void ready(struct card *c, int fd)
+{
+	unsigned i = fd == watched[1];
+	char b;
+
+	if (fd != watched[i])
+		_exit(4);
+	if (read(fd, &b, 1) == 1) {
+		seen->ready[i]++;
+		return;
+	}
+	card_watch_del(c, fd);
+	fd_closep(&watched[i]);
+}
+
+static int watch_more(struct card *c, struct ctl_msg *m)
+{
+	unsigned i = watched[0] >= 0;
+
+	watched[i] = fd_list_take(&m->fds, 0);
+	return card_watch_add(c, watched[i], false);
+}
+
 static void control(struct card *c, struct ctl_msg *m)
 {
-	(void)c;
+	if (m->type == CTL_CARD_CONFIG) {
+		if (watch_more(c, m) < 0)
+			_exit(3);
+		return;
+	}
 	if (ctl_ack(CTL_FD, m->seq, volume_add(m), NULL) < 0)
 		_exit(3);
 }
 
 NORETURN static void child(int sock)
 {
-	static const struct card_kind kind = { .prog = "card-test", .control = control };
+	static const struct card_kind kind = { .prog = "card-test",
+					       .control = control,
+					       .ready = ready };
 
 	if (sock != CTL_FD && dup2(sock, CTL_FD) < 0)
 		_exit(2);
@@ -273,6 +315,42 @@ static void card__sleeps_when_there_is_nothing_to_do(void **state)
 	assert_int_equal(seen->services, before);
 }
 
+static void card__wakes_up_when_a_model_wants_to_be_woken(void **state)
+{
+	CLEANUP(vu_client_freep) struct vu_client *c = client();
+	uint32_t before, v = 1;
+	unsigned i;
+
+	(void)state;
+	seen->ticks = true;
+	assert_int_equal(vu_client_write(c, 0, 0, &v, 4), 0); /* it hears of it */
+	before = seen->services;
+	for (i = 0; i < 5000 && seen->services < before + 10; i++)
+		usleep(1000);
+	assert_true(i >= 10 * TICK_MS / 2 && i < 5000);
+}
+
+static void card__tells_watched_descriptors_apart(void **state)
+{
+	struct ctl_card_config conf = { .instance_id = "i-1" };
+	int ours[2], theirs;
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		assert_int_equal(fd_socketpair(SOCK_STREAM, &ours[i], &theirs), 0);
+		assert_int_equal(ctl_send(ctl, CTL_CARD_CONFIG, i, &conf, &theirs, 1), 0);
+		close(theirs);
+	}
+	assert_int_equal(write(ours[1], "abc", 3), 3);
+	await(&seen->ready[1], 3);
+	assert_int_equal(seen->ready[0], 0);
+	close(ours[1]);
+	assert_int_equal(write(ours[0], "d", 1), 1);
+	await(&seen->ready[0], 1);
+	close(ours[0]);
+}
+
 static void card__hears_the_others_while_a_model_is_busy(void **state)
 {
 	CLEANUP(vu_client_freep) struct vu_client *c = client(), *other = NULL;
@@ -355,6 +433,8 @@ int main(void)
 		T(card__serves_registers),
 		T(card__wakes_up_for_a_doorbell_and_interrupts),
 		T(card__sleeps_when_there_is_nothing_to_do),
+		T(card__wakes_up_when_a_model_wants_to_be_woken),
+		T(card__tells_watched_descriptors_apart),
 		T(card__hears_the_others_while_a_model_is_busy),
 		T(card__unmap_is_answered_when_the_model_is_quiet),
 		T(card__a_client_that_goes_takes_its_function_only),

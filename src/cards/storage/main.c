@@ -323,7 +323,7 @@ static void key_lost(struct storage *s)
 	unsigned i;
 
 	log_warn("key_channel.closed", NULL);
-	(void)!card_watch(&s->card, -1);
+	card_watch_del(&s->card, s->key_fd);
 	fd_closep(&s->key_fd);
 	for (i = 0; i < CARD_FUNCTIONS_MAX; i++)
 		if (s->disk[i].state == DISK_WAITING)
@@ -400,7 +400,7 @@ static void configure(struct storage *s, struct ctl_msg *m)
 	s->key_fd = fd_list_take(&m->fds, 0);
 	must(s->key_fd >= 0);
 	log_context("inst=%s", m->u.card_config.instance_id);
-	r = card_watch(&s->card, s->key_fd);
+	r = card_watch_add(&s->card, s->key_fd, false);
 	if (r < 0)
 		log_err("key_channel.watch", "err=%d", r);
 }
