@@ -37,7 +37,8 @@ enum {
 	ENA_MTU_MAX = 9001,
 	ENA_ETH_BYTES = 14,
 	ENA_FRAME_MAX = ENA_MTU_MAX + ENA_ETH_BYTES,
-	ENA_HDR_MAX = 256,       /* bytes of a frame that are copied for decisions, at most */
+	/* Bytes of a frame that are copied for decisions, at most: ARP and DHCP requests are wholly inside. */
+	ENA_HDR_MAX = 640,
 	ENA_DB_OFF = 0x1000,     /* of the shared doorbell page in BAR 0 */
 	ENA_DB_BYTES = 4096,
 };
@@ -72,7 +73,7 @@ struct ena_port_ops {
 	 * Return: 0 and *ret: f->len bytes to put it (ring space, or the port's own memory), valid until commit or the
 	 * next reserve; it may be shared with another process, so decide on f->hdr only. A reservation that is not
 	 * committed is void (the guest's memory went away): the next reserve takes its place.
-	 * -EAGAIN: no room (or no allowance) now. The frame will be offered again, at every turn of the device: the port
+	 * -EAGAIN: no room (or no allowance) now; f->hdr is as it was. The frame will be offered again, at every turn of the device: the port
 	 * sees to it that there is one. After ENA_TX_STALL_NS of that, frames are dropped instead of waiting.
 	 * Any other -errno: the frame is dropped and counted as a TX drop.
 	 */
@@ -139,9 +140,9 @@ uint64_t ena_wake_ns(const struct ena *e);
 /* ---- network to guest ---- */
 
 struct ena_rx_frame {
-	const uint8_t *hdr;     /* private copy of the frame's beginning, as the guest shall see it */
-	size_t hdr_len;         /* at least min(len, 128); the whole frame may be here */
-	const uint8_t *payload; /* the rest: len - hdr_len bytes; may be shared memory; read once */
+	const uint8_t *hdr;     /* private copy of the headers, Ethernet to TCP or UDP, as the guest shall see them */
+	size_t hdr_len;         /* the whole frame may be here */
+	const uint8_t *payload; /* the rest: len - hdr_len bytes; may be shared memory; nothing is decided on it */
 	size_t len;             /* whole frame, at least ENA_ETH_BYTES */
 	unsigned flags;         /* ENA_FRAME_L4_OK: the guest is told so; else the checksum is verified here */
 };

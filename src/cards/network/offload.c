@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * See offload.h. The arithmetic follows Linux: skb_checksum_help() for checksums alone, tcp_gso_segment() and
+ * inet_gso_segment() for segments.
+ */
+
+#include "cards/network/offload.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/num.h"
+#include "vpc/vpc.h"
+
+enum {
+	IPV6_BYTES = 40,
+	IP4_LEN = 2, /* offsets in the IPv4 header */
+	IP4_ID = 4,
+	IP4_FRAG = 6,
+	IP4_PROTO = 9,
+	IP4_CHECK = 10,
+	IP4_SRC = 12,
+	IP4_FRAG_MASK = 0x3fff, /* more fragments, or an offset */
+	IP6_LEN = 4,
+	IP6_NEXT = 6,
+	IP6_SRC = 8,
+	IP6_NEXT_FRAGMENT = 44,
+	TCP_SEQ = 4,
+	TCP_DOFF = 12,
+	TCP_FLAGS = 13,
+	TCP_CWR = 0x80,
+	TCP_CHECK = 16,
+	UDP_CHECK = 6,
+};
+
+size_t offload_hdr_need(const struct offload_req *q)
+{
+	return q->tso ? (size_t)q->l3_off + q->l3_len + 4 * (size_t)q->l4_words : 0;
+}
+
+static bool l3_fits(const struct offload_req *q, const uint8_t *hdr, size_t hdr_len)
+{
+	const uint8_t *ip = hdr + q->l3_off;
+
+	if (q->l3_off < ETH_BYTES || (size_t)q->l3_off + q->l3_len > hdr_len)
+		return false;
+	if (q->ipv6)
+		return q->l3_len >= IPV6_BYTES && ip[0] >> 4 == 6 && !q->l3_csum;
+	/* A checksum over a part of a packet makes no sense. */
+	return q->l3_len >= IPV4_BYTES && ip[0] == (0x40 | q->l3_len / 4) && q->l3_len % 4 == 0 &&
+	       !(be16_load(ip + IP4_FRAG) & IP4_FRAG_MASK);
+}
+
+/* With extension headers in between only the guest knows: nothing depends on it but the pseudo header. */
+static bool proto_fits(const struct offload_req *q, const uint8_t *ip)
+{
+	uint8_t proto;
+
+	if (q->ipv6 && q->l3_len != IPV6_BYTES)
+		return true;
+	proto = ip[q->ipv6 ? IP6_NEXT : IP4_PROTO];
+	if (q->tcp)
+		return proto == IP_TCP;
+	return proto == IP_UDP || (q->l4_partial && proto != IP_TCP);
+}
+
+/* The whole checksum is asked for: padding must not be in it, so the IP header's length must be the frame's. */
+static bool length_fits(const struct offload_req *q, const uint8_t *ip, size_t len)
+{
+	size_t said = q->ipv6 ? (size_t)IPV6_BYTES + be16_load(ip + IP6_LEN) : be16_load(ip + IP4_LEN);
+
+	return said == len - q->l3_off;
+}
+
+static int plan_tso(const struct offload_req *q, const uint8_t *hdr, size_t len, size_t frame_max,
+		    struct offload_plan *p)
+{
+	size_t need = offload_hdr_need(q);
+
+	if (!q->tcp || q->l4_words < TCP_BYTES / 4 || hdr[p->l4_off + TCP_DOFF] >> 4 != q->l4_words)
+		return -EPROTO;
+	if (need > OFFLOAD_HDR_MAX || len <= need || q->mss < OFFLOAD_MSS_MIN ||
+	    need + q->mss > frame_max)
+		return -EPROTO;
+	p->hdr_len = (uint16_t)need;
+	p->mss = q->mss;
+	p->payload_len = (uint32_t)(len - need);
+	p->seg_cnt = (p->payload_len + q->mss - 1) / q->mss;
+	p->l4_csum = true;
+	p->l4_partial = false;
+	p->l3_csum = !q->ipv6;
+	return 0;
+}
+
+int offload_plan(const struct offload_req *q, const uint8_t *hdr, size_t hdr_len, size_t len, size_t frame_max,
+		 struct offload_plan *ret)
+{
+	size_t l4_off = (size_t)q->l3_off + q->l3_len, l4_min = q->tcp ? TCP_BYTES : UDP_BYTES;
+	struct offload_plan p = { .seg_cnt = 1 };
+
+	if (!q->tso && len > frame_max)
+		return -EPROTO;
+	if (!q->tso && !q->l3_csum && !q->l4_csum) {
+		*ret = p;
+		return 0;
+	}
+	if (!l3_fits(q, hdr, hdr_len))
+		return -EPROTO;
+
+	p.tso = q->tso;
+	p.l3_csum = q->l3_csum;
+	p.l4_csum = q->l4_csum;
+	p.l4_partial = q->l4_partial;
+	p.ipv6 = q->ipv6;
+	p.proto = q->tcp ? IP_TCP : IP_UDP;
+	p.l3_off = q->l3_off;
+	p.l4_off = (uint16_t)l4_off;
+	p.check_off = (uint16_t)(l4_off + (q->tcp ? TCP_CHECK : UDP_CHECK));
+	if (q->tso || q->l4_csum) {
+		if (l4_off + l4_min > hdr_len || !proto_fits(q, hdr + q->l3_off))
+			return -EPROTO;
+	}
+	if (q->tso) {
+		int r = offload_hdr_need(q) <= hdr_len ? plan_tso(q, hdr, len, frame_max, &p) : -EPROTO;
+
+		if (r < 0)
+			return r;
+	} else if (q->l4_csum && !q->l4_partial && !length_fits(q, hdr + q->l3_off, len)) {
+		return -EPROTO;
+	}
+	*ret = p;
+	return 0;
+}
+
+static void ipv4_check(uint8_t *ip)
+{
+	size_t len = (size_t)(ip[0] & 15) * 4;
+
+	be16_store(ip + IP4_CHECK, 0);
+	be16_store(ip + IP4_CHECK, checksum_fold(checksum_add(0, ip, len)));
+}
+
+size_t offload_headers(const struct offload_plan *p, const uint8_t *orig, uint32_t idx, uint8_t *hdr)
+{
+	uint32_t done = idx * p->mss;
+	size_t payload = (size_t)min_u64(p->mss, p->payload_len - done);
+	uint8_t *ip = hdr + p->l3_off, *tcp = hdr + p->l4_off;
+
+	memcpy(hdr, orig, p->hdr_len);
+	if (p->ipv6) {
+		be16_store(ip + IP6_LEN, (uint16_t)(p->hdr_len - p->l3_off + payload - IPV6_BYTES));
+	} else {
+		be16_store(ip + IP4_LEN, (uint16_t)(p->hdr_len - p->l3_off + payload));
+		be16_store(ip + IP4_ID, (uint16_t)(be16_load(ip + IP4_ID) + idx));
+		ipv4_check(ip);
+	}
+	be32_store(tcp + TCP_SEQ, be32_load(tcp + TCP_SEQ) + done);
+	if (idx + 1 < p->seg_cnt)
+		tcp[TCP_FLAGS] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
+	if (idx)
+		tcp[TCP_FLAGS] &= (uint8_t)~TCP_CWR;
+	be16_store(tcp + TCP_CHECK, 0);
+	return payload;
+}
+
+void offload_prepare(const struct offload_plan *p, uint8_t *hdr)
+{
+	if (p->l3_csum)
+		ipv4_check(hdr + p->l3_off);
+	if (p->l4_csum && !p->l4_partial)
+		be16_store(hdr + p->check_off, 0);
+}
+
+static uint64_t pseudo(bool ipv6, const uint8_t *ip, uint8_t proto, size_t l4_len)
+{
+	/* Both forms add up to: addresses, protocol, length. spec: rfc-8200 §8.1 */
+	uint64_t sum = ipv6 ? checksum_add(0, ip + IP6_SRC, 32) : checksum_add(0, ip + IP4_SRC, 8);
+
+	return sum + proto + (l4_len >> 16) + (l4_len & 0xffff);
+}
+
+void offload_l4(const struct offload_plan *p, const uint8_t *hdr, size_t hdr_len, uint8_t *frame, size_t len)
+{
+	/* Both parts begin at an even distance from the L4 header. */
+	size_t split = hdr_len - ((hdr_len - p->l4_off) & (hdr_len < len));
+	uint64_t sum = p->l4_partial ? 0 : pseudo(p->ipv6, hdr + p->l3_off, p->proto, len - p->l4_off);
+	uint16_t check;
+
+	sum = checksum_add(sum, hdr + p->l4_off, split - p->l4_off);
+	check = checksum_fold(checksum_add(sum, frame + split, len - split));
+	/* As skb_checksum_help(): zero would mean "none" to UDP, and both zeroes are one. */
+	if (!check && (p->l4_partial || p->proto == IP_UDP))
+		check = 0xffff;
+	be16_store(frame + p->check_off, check);
+}
+
+/* ---- towards the guest ---- */
+
+static void l4_classify(struct offload_class *c, uint8_t proto, size_t hdr_len)
+{
+	size_t view = hdr_len - c->l4_off;
+
+	c->tcp = proto == IP_TCP && c->l4_len >= TCP_BYTES && view >= TCP_BYTES;
+	c->udp = proto == IP_UDP && c->l4_len >= UDP_BYTES && view >= UDP_BYTES;
+}
+
+static void classify4(struct offload_class *c, const uint8_t *hdr, size_t hdr_len, size_t len)
+{
+	const uint8_t *ip = hdr + ETH_BYTES;
+	size_t ihl = (size_t)(ip[0] & 15) * 4, total;
+
+	if (hdr_len < ETH_BYTES + IPV4_BYTES || ip[0] >> 4 != 4 || ihl < IPV4_BYTES || ETH_BYTES + ihl > hdr_len)
+		return;
+	total = be16_load(ip + IP4_LEN);
+	if (total < ihl || total > len - ETH_BYTES)
+		return;
+	c->ipv4 = true;
+	c->l3_bad = checksum_fold(checksum_add(0, ip, ihl)) != 0;
+	c->l4_off = (uint16_t)(ETH_BYTES + ihl);
+	c->l4_len = (uint16_t)(total - ihl);
+	c->frag = be16_load(ip + IP4_FRAG) & IP4_FRAG_MASK;
+	if (!c->frag)
+		l4_classify(c, ip[IP4_PROTO], hdr_len);
+}
+
+static void classify6(struct offload_class *c, const uint8_t *hdr, size_t hdr_len, size_t len)
+{
+	const uint8_t *ip = hdr + ETH_BYTES;
+	size_t payload;
+
+	if (hdr_len < ETH_BYTES + IPV6_BYTES || ip[0] >> 4 != 6)
+		return;
+	payload = be16_load(ip + IP6_LEN);
+	if (payload > len - ETH_BYTES - IPV6_BYTES)
+		return;
+	c->ipv6 = true;
+	c->l4_off = ETH_BYTES + IPV6_BYTES;
+	c->l4_len = (uint16_t)payload;
+	c->frag = ip[IP6_NEXT] == IP6_NEXT_FRAGMENT;
+	l4_classify(c, ip[IP6_NEXT], hdr_len);
+}
+
+void offload_classify(const uint8_t *hdr, size_t hdr_len, size_t len, struct offload_class *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->l3_off = ETH_BYTES;
+	if (hdr_len <= ETH_BYTES)
+		return;
+	if (be16_load(hdr + 12) == ETH_TYPE_IPV4)
+		classify4(ret, hdr, hdr_len, len);
+	else if (be16_load(hdr + 12) == ETH_TYPE_IPV6)
+		classify6(ret, hdr, hdr_len, len);
+}
+
+bool offload_verify(const struct offload_class *c, const uint8_t *hdr, size_t hdr_len, const uint8_t *rest)
+{
+	const uint8_t *ip = hdr + c->l3_off;
+	size_t here = (size_t)min_u64(c->l4_len, hdr_len - c->l4_off), left = c->l4_len - here;
+	uint8_t odd[2] = { 0 };
+	uint64_t sum;
+
+	if (c->udp && c->ipv4 && be16_load(hdr + c->l4_off + UDP_CHECK) == 0)
+		return true; /* the sender made none */
+	sum = pseudo(c->ipv6, ip, c->tcp ? IP_TCP : IP_UDP, c->l4_len);
+	if (left && here % 2) {
+		/* One word lies in both parts. */
+		odd[0] = hdr[c->l4_off + --here];
+		odd[1] = *rest++;
+		left--;
+		sum = checksum_add(sum, odd, 2);
+	}
+	sum = checksum_add(sum, hdr + c->l4_off, here);
+	return checksum_fold(checksum_add(sum, rest, left)) == 0;
+}
