@@ -114,6 +114,7 @@ static const struct field sec_volume_destroy_fields[] = {
 static const struct field sec_status_fields[] = {
 	STR(ctl_sec_status, tpm_kind), BOOL(ctl_sec_status, lab), STR(ctl_sec_status, root_key),
 	U32(ctl_sec_status, volume_cnt), U32(ctl_sec_status, release_cnt), RAW(ctl_sec_status, fingerprint),
+	BYTES(ctl_sec_status, certificate),
 };
 static const struct field key_request_fields[] = {
 	STR(ctl_key_request, volume_id), STR(ctl_key_request, cipher), U32(ctl_key_request, sector_bytes),
@@ -167,7 +168,7 @@ static const struct field l_host_fields[] = {
 	STR(ctl_l_host, mode), STR(ctl_l_host, placement), U16(ctl_l_host, cores), U16(ctl_l_host, threads),
 	U16(ctl_l_host, cores_free), U64(ctl_l_host, ram_bytes), U64(ctl_l_host, ram_free_bytes),
 	STR(ctl_l_host, tpm_kind), STR(ctl_l_host, root_key), BOOL(ctl_l_host, lab), STR(ctl_l_host, security),
-	RAW(ctl_l_host, fingerprint), STR(ctl_l_host, network), STR(ctl_l_host, way_out),
+	RAW(ctl_l_host, fingerprint), BYTES(ctl_l_host, certificate), STR(ctl_l_host, network), STR(ctl_l_host, way_out),
 };
 static const struct field l_processes_read_fields[] = {
 	U32(ctl_l_processes_read, page),
@@ -434,6 +435,7 @@ _Static_assert(offsetof(struct ctl_bytes_wrapped, b) == sizeof(uint16_t), "lengt
 _Static_assert(offsetof(struct ctl_bytes_key, b) == sizeof(uint16_t), "length, then bytes");
 _Static_assert(offsetof(struct ctl_bytes_chunk, b) == sizeof(uint16_t), "length, then bytes");
 _Static_assert(offsetof(struct ctl_bytes_tunnel, b) == sizeof(uint16_t), "length, then bytes");
+_Static_assert(offsetof(struct ctl_bytes_certificate, b) == sizeof(uint16_t), "length, then bytes");
 
 /* One number of a struct in memory; size is 1, 2, 4 or 8 bytes. */
 static uint64_t num_load(const uint8_t *p, size_t size)

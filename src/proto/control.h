@@ -40,6 +40,7 @@ enum {
 	CTL_ROUTES_MAX = 100,
 	CTL_MAPPINGS_MAX = 500, /* of one message */
 	CTL_TUNNEL_MESSAGE_MAX = 1200,
+	CTL_CERTIFICATE_MAX = 1024, /* DER */
 	CTL_FINGERPRINT_BYTES = 32, /* SHA-256 of a host's identity key (DER SubjectPublicKeyInfo) */
 };
 
@@ -164,6 +165,11 @@ struct ctl_bytes_tunnel {
 	uint8_t b[CTL_TUNNEL_MESSAGE_MAX];
 };
 
+struct ctl_bytes_certificate {
+	uint16_t len;
+	uint8_t b[CTL_CERTIFICATE_MAX];
+};
+
 struct ctl_ack {
 	int32_t err; /* 0 or -errno */
 	char text[CTL_TEXT_MAX]; /* what went wrong and what to do, for a person; empty when err is 0 */
@@ -252,6 +258,7 @@ struct ctl_sec_status {
 	uint32_t volume_cnt;
 	uint32_t release_cnt; /* data keys released since boot */
 	uint8_t fingerprint[CTL_FINGERPRINT_BYTES]; /* of this host's identity key; zero: not there yet */
+	struct ctl_bytes_certificate certificate; /* X.509, of the key that signs instance identity documents; empty: not there */
 };
 /* What the wrap binds (associated data). All of it comes from the volume's header, or will be written there. */
 struct ctl_key_request {
@@ -341,6 +348,7 @@ struct ctl_l_host {
 	uint8_t lab;
 	char security[CTL_NAME_MAX]; /* "running" or "lost: drain and reboot this host" */
 	uint8_t fingerprint[CTL_FINGERPRINT_BYTES]; /* as in ctl_sec_status */
+	struct ctl_bytes_certificate certificate;   /* as in ctl_sec_status */
 	char network[CTL_TEXT_MAX]; /* "running", or why no instance with an interface can start */
 	char way_out[CTL_TEXT_MAX]; /* interface that gateways lead to ("eth0"), or "none: …" and why */
 };

@@ -34,7 +34,7 @@ static const struct ctl_sec_channel sec_channel = {
 static const struct ctl_sec_volume_destroy sec_destroy = { .volume_id = "vol-Q" };
 static const struct ctl_sec_status sec_status = {
 	.tpm_kind = "swtpmQ", .lab = 1, .root_key = "sealed (Q)", .volume_cnt = 3, .release_cnt = 4,
-	.fingerprint = { 1, 2, 3 }
+	.fingerprint = { 1, 2, 3 }, .certificate = { .len = 3, .b = { 0x30, 1, 0 } }
 };
 static const struct ctl_key_request key_create = {
 	.volume_id = "vol-Q", .cipher = "aes-xts-plain64Q", .sector_bytes = 4096, .payload_off = 16 << 20, .size = 1 << 30
@@ -98,6 +98,7 @@ static const struct ctl_l_host host = {
 	.lab = 1,
 	.security = "runningQ",
 	.fingerprint = { 1, 2, 3, [31] = 0xfe },
+	.certificate = { .len = 2, .b = { 0x30, 0 } },
 	.network = "runningQ",
 	.way_out = "none: no uplinkQ",
 };
