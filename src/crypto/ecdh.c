@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "crypto/crypto_ec.h"
+#include "crypto/crypto_pkey.h"
 
 enum {
 	POINT_BYTES = 1 + P384_PUBLIC_BYTES,

@@ -7,7 +7,7 @@
 #include <openssl/err.h>
 #include <string.h>
 
-#include "crypto/crypto_ec.h"
+#include "crypto/crypto_pkey.h"
 
 enum { HALF_BYTES = ECDSA_P384_SIGNATURE_BYTES / 2, DER_MAX = 128 };
 

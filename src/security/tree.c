@@ -32,6 +32,8 @@ int tree_init(struct tree *t, const struct key *root)
 	if (r == 0)
 		r = tree_derive(root, "niter/log/v1", NULL, &new.log);
 	if (r == 0)
+		r = tree_derive(root, "niter/identity/v1", NULL, &new.identity);
+	if (r == 0)
 		r = tree_derive(root, "niter/accounts/v1", NULL, &new.accounts);
 	if (r < 0) {
 		tree_done(&new);
@@ -45,6 +47,7 @@ void tree_done(struct tree *t)
 {
 	key_freep(&t->store);
 	key_freep(&t->log);
+	key_freep(&t->identity);
 	key_freep(&t->accounts);
 }
 

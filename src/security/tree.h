@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * The key tree: root key → store key, log key, account keys. Each by HKDF-SHA-384 with an own name, so none of
+ * The key tree: root key → store key, log key, identity key, account keys. Each by HKDF-SHA-384 with an own name, so none of
  * them says anything about another. The root key itself is not kept.
  */
 
@@ -16,6 +16,7 @@ enum {
 
 struct tree {
 	struct key *store, *log;
+	struct key *identity; /* seals identity.sealed */
 	struct key *accounts; /* parent of the account keys */
 };
 
