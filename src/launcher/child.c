@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,6 +33,10 @@ const char *child_program(enum child_kind kind)
 		[CHILD_FORMAT] = "niter-volume-format",
 		[CHILD_HYPERVISOR] = "niter-hypervisor",
 		[CHILD_CARD] = "niter-storage-card",
+		[CHILD_NETCARD] = "niter-network-card",
+		[CHILD_METADATA] = "niter-metadata",
+		[CHILD_WIRE] = "niter-wire",
+		[CHILD_GATEWAY] = "niter-gateway",
 	};
 
 	return name[kind];
@@ -45,6 +50,14 @@ void child_limits_host(const struct launcher *l, struct cgroup_limits *ret)
 		.cpu_weight = 200,
 		.cpus = l->cpus_host[0] ? l->cpus_host : NULL,
 	};
+}
+
+/* #syscalls:launcher newfstatat */
+bool child_installed(const struct launcher *l, enum child_kind kind)
+{
+	struct stat st;
+
+	return fstatat(l->libexec_fd, child_program(kind), &st, 0) == 0 && S_ISREG(st.st_mode);
 }
 
 static struct child *slot_get(struct launcher *l)
@@ -98,6 +111,7 @@ static void child_free(struct child *c)
 	c->kind = CHILD_NONE;
 	c->set = NULL;
 	c->job = NULL;
+	c->gateway = NULL;
 }
 
 static int child_spawn(struct launcher *l, struct child *c, const char *program, int cgroup_fd)
@@ -133,6 +147,11 @@ int child_start(struct launcher *l, enum child_kind kind, const char *program, u
 	if (!c) {
 		(void)snprintf(text, CTL_TEXT_MAX, "no room for another process on this host");
 		return -ENOSPC;
+	}
+	if (!child_installed(l, kind)) {
+		(void)snprintf(text, CTL_TEXT_MAX, "there is no %s in %s: install it, or point --libexec to it",
+			       child_program(kind), l->libexec);
+		return -ENOENT;
 	}
 	memset(c, 0, sizeof(*c));
 	c->pidfd = c->ctl = c->log = -1;

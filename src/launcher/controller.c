@@ -52,6 +52,8 @@ void controller_start(struct launcher *l)
 		fds[cnt++] = l->port[i];
 	if (child_send(l->niterd, CTL_L_CONFIG, 0, &conf, fds, cnt) < 0)
 		child_kill(l->niterd);
+	else
+		wire_announce(l);
 }
 
 void controller_gone(struct launcher *l, const char *how, uint64_t lived_ns)
@@ -59,6 +61,7 @@ void controller_gone(struct launcher *l, const char *how, uint64_t lived_ns)
 	l->niterd = NULL;
 	set_requester_lost(l);
 	job_requester_lost(l);
+	gateway_requester_lost(l);
 	if (l->stopping)
 		return;
 	if (lived_ns >= LIVED_WELL_NS)
@@ -145,6 +148,9 @@ static void host_request(struct launcher *l, uint32_t seq)
 	(void)snprintf(h.tpm_kind, sizeof(h.tpm_kind), "%s", l->sec_status.tpm_kind);
 	(void)snprintf(h.root_key, sizeof(h.root_key), "%s", l->sec_status.root_key);
 	(void)snprintf(h.security, sizeof(h.security), "%s", sec[l->sec_state]);
+	memcpy(h.fingerprint, l->sec_status.fingerprint, sizeof(h.fingerprint));
+	(void)snprintf(h.network, sizeof(h.network), "%s", wire_wrong(l) ? wire_wrong(l) : "running");
+	nat_way_out(l, h.way_out);
 	(void)controller_send(l, CTL_L_HOST, seq, &h, NULL, 0);
 	security_status_ask(l);
 }
@@ -156,8 +162,7 @@ static void instances_request(struct launcher *l, uint32_t seq)
 	for (i = 0; i < SETS_MAX; i++) {
 		struct set *s = &l->sets[i];
 
-		if (s->state == SET_RUNNING &&
-		    controller_send(l, CTL_L_INSTANCE_STARTED, seq, &s->times, &s->service, 1) < 0)
+		if (s->state == SET_RUNNING && set_send_started(l, s, seq) < 0)
 			return;
 	}
 	controller_ack(l, seq, 0, NULL);
@@ -176,6 +181,14 @@ void controller_ctl(struct launcher *l, const struct ctl_msg *m)
 		set_start(l, seq, &m->u.l_instance_start);
 	} else if (m->type == CTL_L_INSTANCE_KILL) {
 		kill_request(l, seq, &m->u.l_instance_kill);
+	} else if (m->type == CTL_L_GATEWAY_START) {
+		gateway_start(l, seq, &m->u.l_gateway_start);
+	} else if (m->type == CTL_L_GATEWAY_STOP) {
+		gateway_stop(l, seq, &m->u.l_gateway_ref);
+	} else if (m->type == CTL_L_FORWARD_ADD) {
+		nat_forward_add(l, seq, &m->u.l_forward);
+	} else if (m->type == CTL_L_FORWARD_DEL) {
+		nat_forward_del(l, seq, &m->u.l_forward_ref);
 	} else if (m->type == CTL_L_HOST_READ) {
 		host_request(l, seq);
 	} else if (m->type == CTL_L_INSTANCES_READ) {

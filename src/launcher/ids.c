@@ -32,6 +32,16 @@ bool id_image_ok(const char *id)
 	return id_ok(id, "ami-");
 }
 
+bool id_interface_ok(const char *id)
+{
+	return id_ok(id, "eni-");
+}
+
+bool id_gateway_ok(const char *id)
+{
+	return id_ok(id, "igw-");
+}
+
 bool id_account_ok(const char *id)
 {
 	static const char set[] = "0123456789abcdefghijklmnopqrstuvwxyz-";

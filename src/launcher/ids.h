@@ -12,6 +12,8 @@
 bool id_instance_ok(const char *id); /* "i-…" */
 bool id_volume_ok(const char *id);   /* "vol-…" */
 bool id_image_ok(const char *id);    /* "ami-…" */
+bool id_interface_ok(const char *id); /* "eni-…" */
+bool id_gateway_ok(const char *id);   /* "igw-…" */
 /* Account ids go to niter-security only: 1 to CTL_ID_MAX-1 of a-z, 0-9 and "-". */
 bool id_account_ok(const char *id);
 /* EC2 type and device names only appear in texts and messages: printable, no blanks or quotes; may be empty. */

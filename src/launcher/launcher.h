@@ -8,13 +8,17 @@
  *   child.c      one child process: start, log, death, cgroup
  *   set.c        an instance's set of processes: its state machine and what the states do
  *   set_start.c  how a set is put together: checks, files, sockets, first messages
+ *   set_net.c    the part of a set that has interfaces: network card, metadata process, their namespace and rings
+ *   wire.c       niter-wire: start, restart, its ports
+ *   gateway.c    gateways: TAP in the host's namespace, ring, process
+ *   nat.c        the ways out: uplink, forwarding, packet filter
  *   job.c        volumes: format jobs and deletion
  *   security.c   niter-security: start, status, grants
  *   controller.c niterd: start, restart, its requests
  *   stop.c       the end of the host
  *   pin.c        vCPU threads to hardware threads
  *   processes.c  the report of all processes
- *   spawn.c cgroup.c cores.c memory.c jail_path.c ids.c state_dir.c seal.c   tools, no state of ours
+ *   spawn.c cgroup.c cores.c memory.c jail_path.c ids.c state_dir.c seal.c nic.c nft.c   tools, no state of ours
  */
 
 #include <stdbool.h>
@@ -27,6 +31,7 @@
 #include "cgroup.h"
 #include "cores.h"
 #include "memory.h"
+#include "nft.h"
 #include "proto/control.h"
 
 enum {
@@ -34,15 +39,24 @@ enum {
 	JOBS_MAX = 4,
 	DELETES_MAX = 16,
 	PORTS_MAX = 16,
-	CHILDREN_MAX = 2 * SETS_MAX + JOBS_MAX + 2,
+	GATEWAYS_MAX = 16,
+	CHILDREN_MAX = 4 * SETS_MAX + JOBS_MAX + GATEWAYS_MAX + 3,
 
 	UID_SECURITY = 200001,
 	UID_NITERD = 200002,
+	UID_WIRE = 200003,
 	UID_JOB = 200010, /* + number of the job */
-	UID_SET = 201000, /* + 16 * number of the set + 0 hypervisor, 1 storage card */
+	UID_GATEWAY = 200030, /* + number of the gateway */
+	UID_SET = 201000, /* + 16 * number of the set + 0 hypervisor, 1 storage card, 2 network card, 3 metadata */
 	UID_SET_STEP = 16,
 
-	SLOT_FIRST = 4, /* PCI device number of an instance's first function */
+	/*
+	 * PCI device numbers of an instance's functions. As on EC2 the root volume is 4 and the primary interface 5.
+	 * Every function has its number whatever else there is, so that what a guest calls it never changes.
+	 */
+	SLOT_ROOT = 4,
+	SLOT_INTERFACE = 5, /* + number of the interface */
+	SLOT_VOLUME = SLOT_INTERFACE + CTL_INTERFACES_MAX - 1, /* + number of the volume, 1 and more */
 };
 
 #define NS_PER_MS ((uint64_t)1000000)
@@ -58,6 +72,10 @@ enum child_kind {
 	CHILD_FORMAT,
 	CHILD_HYPERVISOR,
 	CHILD_CARD,
+	CHILD_NETCARD,
+	CHILD_METADATA,
+	CHILD_WIRE,
+	CHILD_GATEWAY,
 };
 
 /* Lines of one child on their way to our log. */
@@ -77,31 +95,47 @@ struct child {
 	uint64_t start_ns;
 	int cgroup_parent; /* borrowed from the set or from cgroups.host_fd; -1: none */
 	char cgroup[CTL_NAME_MAX];
-	struct set *set; /* CHILD_HYPERVISOR and CHILD_CARD: whose */
+	struct set *set; /* CHILD_HYPERVISOR, CHILD_CARD, CHILD_NETCARD, CHILD_METADATA: whose */
 	struct job *job; /* CHILD_FORMAT: whose */
+	struct gateway *gateway; /* CHILD_GATEWAY: whose */
 	struct loop_ref pid_ref, ctl_ref, log_ref;
 	struct child_log out;
 };
 
 enum set_state {
 	SET_FREE,
-	SET_ATTACHING, /* both processes live; security answers for the grants, the card for its volumes */
+	SET_ATTACHING, /* its processes live; security answers for the grants, the cards for volumes and interfaces, the wire for ports */
 	SET_BOOTING,  /* the hypervisor has its configuration */
 	SET_RUNNING,  /* the guest runs; niterd was told */
-	SET_ENDING,   /* both were killed; waiting for their ends */
+	SET_ENDING,   /* all were killed; waiting for their ends */
 	SET_CLEANING, /* waiting for the kernel to let the cgroups go */
 	SET_STATES,
 };
 
 enum set_event {
 	SET_EV_STARTED,  /* the processes are there */
-	SET_EV_ATTACHED, /* every grant and every volume acknowledged */
+	SET_EV_ATTACHED, /* every grant, volume, interface and port acknowledged */
 	SET_EV_READY,    /* CTL_HV_READY */
 	SET_EV_END,      /* failure, guest's end, kill, time-out: the reason is in the set */
 	SET_EV_REAPED,   /* no process left */
 	SET_EV_CLEAN,    /* no cgroup left */
 	SET_EVENTS,
 };
+
+/*
+ * One packet ring of the wire: an interface's or a gateway's. Its descriptors stay here for a wire that is started again.
+ * @id: empty: there is none
+ */
+struct wire_port {
+	char id[CTL_ID_MAX];
+	int ring;
+	int user_kick, wire_kick; /* eventfds: signalled by the card or gateway, signalled by the wire */
+	uint32_t seq; /* of the last CTL_WIRE_PORT_ADD */
+	bool ready;   /* the present wire has it */
+};
+
+/* What a set with interfaces still waits for while it attaches. */
+enum set_net_wait { NET_WAIT_CARD = 1, NET_WAIT_METADATA = 2, NET_WAIT_SIGN = 4 };
 
 /* One instance on this host. */
 struct set {
@@ -113,16 +147,20 @@ struct set {
 	uint64_t deadline_ns; /* of the present state */
 	uint64_t start_ns;    /* the request was read */
 	struct ctl_l_instance_started times;
-	struct child *hv, *card; /* NULL: not there (any more) */
+	struct child *hv, *card, *net, *meta; /* NULL: not there (any more) */
 	uint32_t sec_seq;        /* grants have sec_seq … sec_seq + volume_cnt - 1 */
 	uint32_t grants_left;    /* bit k: volume k's grant is not acknowledged yet */
 	uint32_t volumes_left;   /* bit k: volume k is not served yet */
+	uint32_t sign_seq;       /* the metadata process's grant */
+	uint32_t net_left;       /* enum set_net_wait */
+	uint32_t nics_left;      /* bit k: interface k is not served yet */
+	struct wire_port port[CTL_INTERFACES_MAX];
 	bool mem_taken;
 	int cgroup_fd; /* <root>/niter/<instance> */
-	int service;   /* niterd's end of the service socket; niterd gets copies */
+	int service, service_net, service_meta; /* niterd's ends of the service sockets; niterd gets copies */
 	/* kept for CTL_HV_CONFIG, closed when it is sent */
 	int ram, kernel, initrd, service_hv;
-	int vfio[CTL_VOLUMES_MAX];
+	int vfio[CTL_VOLUMES_MAX], vfio_nic[CTL_INTERFACES_MAX];
 	uint16_t reason; /* enum ctl_exit_reason, 0 none yet */
 	int err;
 	char text[CTL_TEXT_MAX];
@@ -153,6 +191,34 @@ struct deletion {
 	uint32_t req_seq, sec_seq;
 };
 
+enum gateway_state { GW_FREE, GW_STARTING, GW_RUNNING, GW_ENDING };
+
+/* The way out of one network. */
+struct gateway {
+	enum gateway_state state;
+	unsigned num;  /* index in the table; chooses the uid */
+	uint8_t block; /* 100.64.<block>.0/24 and the device nitergw<block> are its own */
+	struct ctl_l_gateway_start conf;
+	uint32_t req_seq;
+	bool answered; /* CTL_L_GATEWAY_STARTED was sent, or nobody waits for it any more */
+	bool acked;    /* the process has its configuration */
+	struct child *child;
+	struct wire_port port;
+	int service; /* niterd's end */
+	int err;
+	char text[CTL_TEXT_MAX];
+	uint64_t deadline_ns;
+};
+
+/* The kernel's part in all ways out. */
+struct nat {
+	int sock; /* netlink; -1: this kernel cannot */
+	bool on;
+	bool forwarding_ours; /* switched on for the uplink by us */
+	struct nft_rules rules;
+	char text[CTL_TEXT_MAX / 2]; /* what is wrong; empty: nothing */
+};
+
 enum security_state { SEC_STARTING, SEC_RUNNING, SEC_LOST };
 
 struct launcher {
@@ -163,6 +229,8 @@ struct launcher {
 	bool lab;
 	enum cores_policy placement;
 	uint64_t reserve;
+	const char *overlay; /* ADDR:PORT of the wire's socket */
+	const char *uplink;  /* device of the ways out; NULL: that of the default route */
 
 	struct loop loop;
 	struct loop_ref signal_ref;
@@ -173,6 +241,9 @@ struct launcher {
 	int listener; /* API socket (hosted), or -1 */
 	int port[PORTS_MAX];
 	int tpm; /* until it is handed over */
+	int netns;   /* the network namespace the launcher is in */
+	int overlay_fd; /* the wire's UDP socket; each wire gets a copy */
+	uint16_t overlay_mtu;
 	struct cgroups cgroups;
 	struct cores cores;
 	struct memory memory;
@@ -182,6 +253,16 @@ struct launcher {
 	struct set sets[SETS_MAX];
 	struct job jobs[JOBS_MAX];
 	struct deletion deletions[DELETES_MAX];
+	struct gateway gateways[GATEWAYS_MAX];
+	uint8_t gateway_block; /* next one to try */
+	struct nat nat;
+
+	struct child *wire;
+	int wire_service; /* niterd's end */
+	uint32_t wire_seq; /* last one used */
+	uint64_t wire_at_ns; /* start it then; NEVER: no */
+	uint64_t wire_backoff_ns;
+	char wire_text[CTL_TEXT_MAX]; /* why there is none; empty: it runs */
 
 	struct child *security;
 	enum security_state sec_state;
@@ -225,6 +306,9 @@ void child_reap(struct launcher *l, struct child *c, char *ret_how, size_t cap);
 const char *child_program(enum child_kind kind);
 void child_limits_host(const struct launcher *l, struct cgroup_limits *ret);
 
+/* child_installed(): is there such a program? */
+bool child_installed(const struct launcher *l, enum child_kind kind);
+
 /* ---- set.c */
 struct set *set_find(struct launcher *l, const char *instance_id);
 /* set_end(): the set ends for this reason; the first reason stays. Text is for a person. */
@@ -241,12 +325,83 @@ bool set_uses_volume(struct launcher *l, const char *volume_id);
 /* set_next(): where [state][event] leads; SET_STATES: not allowed there. */
 enum set_state set_next(enum set_state state, enum set_event ev);
 void set_answer(struct launcher *l, struct set *s, int err);
+/* set_attached(): something was acknowledged: goes on when it was the last. */
+void set_attached(struct launcher *l, struct set *s);
+/* set_send_started(): CTL_L_INSTANCE_STARTED with its service sockets. */
+int set_send_started(struct launcher *l, struct set *s, uint32_t seq);
 
 /* ---- set_start.c */
 void set_start(struct launcher *l, uint32_t seq, const struct ctl_l_instance_start *conf);
 /* set_boot(): hands the hypervisor all it needs. */
 MUST_USE int set_boot(struct launcher *l, struct set *s);
 void set_fds_done(struct set *s);
+/* START_FAIL(): ends the set with this reason. Its value: @err. */
+#define START_FAIL(l, s, err, ...)                                                                 \
+	({                                                                                         \
+		int err_ = (err);                                                                  \
+		set_end(l, s, CTL_EXIT_INTERNAL, err_, __VA_ARGS__);                               \
+		err_;                                                                              \
+	})
+
+/* ---- set_net.c: nothing in there for a set without interfaces */
+/* set_net_init(): no descriptor is open. */
+void set_net_init(struct set *s);
+/* set_net_start(): the two processes; set_net_attach(): their first messages. -errno after START_FAIL(). */
+MUST_USE int set_net_start(struct launcher *l, struct set *s, uid_t uid);
+MUST_USE int set_net_attach(struct launcher *l, struct set *s);
+/* set_net_wrong(): what is wrong with the interfaces of @c; NULL: nothing. */
+const char *set_net_wrong(const struct ctl_l_instance_start *c);
+bool set_net_waits(const struct set *s);
+/* set_net_late(): whom a set that attaches too long waits for. */
+const char *set_net_late(const struct set *s);
+void set_net_ctl(struct launcher *l, struct child *c, const struct ctl_msg *m);
+/* set_net_boot(): adds the hypervisor's functions to @conf and @fds. Return: number of descriptors now. */
+unsigned set_net_boot(struct set *s, struct ctl_hv_config *conf, int *fds, unsigned cnt);
+/* set_net_end(): rings and sockets go. */
+void set_net_end(struct launcher *l, struct set *s);
+
+/* ---- wire.c */
+/* wire_open(): its socket, while everything is allowed. A failure only means: no network on this host. */
+void wire_open(struct launcher *l);
+void wire_start(struct launcher *l);
+void wire_ctl(struct launcher *l, const struct ctl_msg *m);
+void wire_gone(struct launcher *l, const char *how, uint64_t lived_ns);
+/* wire_announce(): tells niterd of the wire that runs, if one does. */
+void wire_announce(struct launcher *l);
+/* wire_wrong(): why nothing can have a port; NULL: nothing is wrong. */
+const char *wire_wrong(const struct launcher *l);
+void wire_port_init(struct wire_port *p);
+MUST_USE int wire_port_new(struct wire_port *p, const char *id);
+/* wire_port_add(): to the wire; if none runs, the next one gets it. */
+void wire_port_add(struct launcher *l, struct wire_port *p);
+void wire_port_del(struct launcher *l, struct wire_port *p);
+/* wire_port_known(): is an interface or gateway of this name here? */
+bool wire_port_known(struct launcher *l, const char *id);
+
+/* ---- gateway.c */
+void gateway_start(struct launcher *l, uint32_t seq, const struct ctl_l_gateway_start *conf);
+void gateway_stop(struct launcher *l, uint32_t seq, const struct ctl_l_gateway_ref *ref);
+void gateway_end(struct launcher *l, struct gateway *g, int err, const char *fmt, ...) PRINTF_LIKE(4, 5);
+void gateway_ctl(struct launcher *l, struct gateway *g, const struct ctl_msg *m);
+void gateway_child_gone(struct launcher *l, struct gateway *g, const char *how);
+/* gateway_ready(): something was acknowledged. */
+void gateway_ready(struct launcher *l, struct gateway *g);
+void gateway_timer(struct launcher *l, struct gateway *g, uint64_t now_ns);
+void gateway_requester_lost(struct launcher *l);
+
+/* ---- nat.c */
+/* nat_init(): asks the kernel whether it can, while everything is allowed. */
+void nat_init(struct launcher *l);
+/* nat_on(): for the first gateway. Return: 0, or -errno with the reason in @text. */
+MUST_USE int nat_on(struct launcher *l, char text[CTL_TEXT_MAX]);
+/* nat_off(): nothing of it is left. */
+void nat_off(struct launcher *l);
+void nat_forward_add(struct launcher *l, uint32_t seq, const struct ctl_l_forward *f);
+void nat_forward_del(struct launcher *l, uint32_t seq, const struct ctl_l_forward_ref *f);
+/* nat_forwards_forget(): all that lead to 100.64.<block>.0/24. */
+void nat_forwards_forget(struct launcher *l, uint8_t block);
+/* nat_way_out(): for host status. */
+void nat_way_out(const struct launcher *l, char ret[CTL_TEXT_MAX]);
 
 /* ---- pin.c */
 /* set_pin(): each thread of its hypervisor to a hardware thread of the set's own cores. Nothing in shared mode. */

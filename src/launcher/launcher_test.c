@@ -2,13 +2,16 @@
 
 /*
  * The whole launcher, natively, as root, with stub programs (stub_test.c): the test plays niterd.
- * What only cgroup v2 with its controllers can do (limits, cpusets) is left to the simulated server.
+ * What only cgroup v2 with its controllers can do (limits, cpusets) is left to the simulated server. All of it happens
+ * in a network namespace of the test's own.
  */
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <net/if.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -17,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -36,11 +40,14 @@ static const char *launcher_path, *stub_path;
 #define VOLUME "vol-00000000000000001"
 #define IMAGE "ami-00000000000000001"
 
+enum { HOST_PROCESSES = 3 }; /* niter-security, niterd, niter-wire */
+
 struct host {
 	char dir[64];
 	pid_t pid;
 	int api; /* connection to the stub niterd */
 	int ctl; /* niterd's control socket */
+	int wire; /* the wire's service socket that was announced last */
 	uint32_t seq;
 };
 
@@ -75,6 +82,7 @@ static void niterd_connect(struct host *h)
 	}
 	assert_int_equal(fd_msg_recv(h->api, &c, 1, &fds), 1);
 	h->ctl = fd_list_take(&fds, 0);
+	h->wire = -1;
 	assert_true(h->ctl >= 0);
 }
 
@@ -82,6 +90,7 @@ static void niterd_drop(struct host *h)
 {
 	fd_closep(&h->api);
 	fd_closep(&h->ctl);
+	fd_closep(&h->wire);
 }
 
 static void launcher_exec(const struct host *h)
@@ -91,8 +100,8 @@ static void launcher_exec(const struct host *h)
 	(void)snprintf(state, sizeof(state), "--state=%s/state", h->dir);
 	(void)snprintf(run, sizeof(run), "--run=%s/run", h->dir);
 	(void)snprintf(libexec, sizeof(libexec), "--libexec=%s/libexec", h->dir);
-	execl(launcher_path, "niter-launcher", "--mode=hosted", "--lab", "--reserve-mib=1", state,
-	      run, libexec, NULL);
+	execl(launcher_path, "niter-launcher", "--mode=hosted", "--lab", "--reserve-mib=1",
+	      "--overlay=127.0.0.1:0", "--uplink=lo", state, run, libexec, NULL);
 	_exit(99);
 }
 
@@ -104,7 +113,8 @@ static int setup(void **state)
 	assert_non_null(mkdtemp(h->dir));
 	run_sh("chmod 755 %s; mkdir -m 755 %s/libexec; for p in niter-security niterd "
 	       "niter-storage-card "
-	       "niter-hypervisor niter-volume-format; do install -m 755 %s %s/libexec/$p; done",
+	       "niter-hypervisor niter-volume-format niter-wire niter-network-card niter-metadata "
+	       "niter-gateway; do install -m 755 %s %s/libexec/$p; done",
 	       h->dir, h->dir, stub_path, h->dir);
 	run_sh("mkdir -m 710 %s/state; chgrp 200002 %s/state; mkdir -p %s/state/images/" IMAGE
 	       "; cd %s/state/images/" IMAGE "; echo kernel >kernel; truncate -s 8192 disk.raw; cd "
@@ -173,13 +183,17 @@ static uint32_t ask(struct host *h, enum ctl_type type, const void *body)
 	return h->seq;
 }
 
-/* Waits for a message of this type; progress on the way is passed over. */
+/* Waits for a message of this type; progress and a new wire on the way are passed over. */
 static void expect(struct host *h, enum ctl_type type, uint32_t seq)
 {
 	do {
 		ctl_msg_done(&m);
 		assert_int_equal(ctl_recv(h->ctl, &m), 1);
-	} while (m.type == CTL_L_PROGRESS && type != CTL_L_PROGRESS);
+		if (m.type == CTL_L_WIRE_STARTED) {
+			fd_closep(&h->wire);
+			h->wire = fd_list_take(&m.fds, 0);
+		}
+	} while (m.type != type && (m.type == CTL_L_PROGRESS || m.type == CTL_L_WIRE_STARTED));
 	assert_int_equal(m.type, type);
 	assert_int_equal(m.seq, seq);
 }
@@ -390,7 +404,7 @@ static void refused(struct host *h, const struct ctl_l_instance_start *c, int er
 	if (!strstr(m.u.l_instance_started.text, text))
 		fail_msg("\"%s\" is not in \"%s\"", text, m.u.l_instance_started.text);
 	assert_int_equal(m.fds.cnt, 0);
-	assert_int_equal(strangers(h), 2);
+	assert_int_equal(strangers(h), HOST_PROCESSES);
 }
 
 static void instance__that_cannot_start_says_why_and_leaves_nothing(void **state)
@@ -451,7 +465,7 @@ static void instance__is_killed_while_it_starts_and_while_it_runs(void **state)
 	kill_seq = ask(h, CTL_L_INSTANCE_KILL, &req.l_instance_kill);
 	expect(h, CTL_ACK, kill_seq);
 	expect_gone(h, CTL_EXIT_KILLED);
-	assert_int_equal(strangers(h), 2);
+	assert_int_equal(strangers(h), HOST_PROCESSES);
 	kill_seq = ask(h, CTL_L_INSTANCE_KILL, &req.l_instance_kill);
 	expect(h, CTL_ACK, kill_seq);
 	assert_int_equal(m.u.ack.err, -ENOENT);
@@ -529,6 +543,263 @@ static void host__stops_with_everything_on_it(void **state)
 	assert_int_equal(launcher_wait(h), 0);
 }
 
+/* ---- networks ---- */
+
+static void interfaces_conf(struct ctl_l_instance_start *c)
+{
+	static const uint8_t mac[6] = { 6, 1, 2, 3, 4, 5 };
+	unsigned k;
+
+	instance_conf(c);
+	c->interface_cnt = 2;
+	for (k = 0; k < 2; k++) {
+		(void)snprintf(c->interface[k].interface_id, sizeof(c->interface[k].interface_id),
+			       "eni-0000000000000000%u", k + 1);
+		memcpy(c->interface[k].mac, mac, sizeof(mac));
+		c->interface[k].mac[5] = (uint8_t)k;
+		c->interface[k].mtu = 9001;
+	}
+}
+
+/* What a stub says of itself. */
+static const char *service_text(int service)
+{
+	static struct ctl_msg answer;
+
+	assert_int_equal(ctl_send(service, CTL_VPC_STATS_READ, 77, NULL, NULL, 0), 0);
+	assert_int_equal(ctl_recv(service, &answer), 1);
+	assert_int_equal(answer.type, CTL_ACK);
+	assert_int_equal(answer.seq, 77);
+	return answer.u.ack.text;
+}
+
+static unsigned packet_rings(struct host *h)
+{
+	static char all[65536];
+	const char *p, *end;
+	unsigned cnt = 0;
+
+	processes_text(h, all, sizeof(all));
+	p = strstr(all, "\"name\":\"niter-launcher\"");
+	assert_non_null(p);
+	end = p + strcspn(p, "\n");
+	while ((p = strstr(p, "memfd:niter-packets")) && p < end) {
+		p++;
+		cnt++;
+	}
+	return cnt;
+}
+
+static void instance__with_interfaces_has_rings_and_a_namespace_for_metadata(void **state)
+{
+	static char all[65536];
+	struct host *h = *state;
+	struct ctl_l_instance_start *c = &start_conf;
+	int service, net, meta;
+
+	assert_int_equal(volume_create(h, VOLUME, 16384, ""), 0);
+	interfaces_conf(c);
+	assert_int_equal(instance_start(h, c), 0);
+	assert_true(m.u.l_instance_started.has_network);
+	service = fd_list_take(&m.fds, 0);
+	net = fd_list_take(&m.fds, 1);
+	meta = fd_list_take(&m.fds, 2);
+	assert_true(service >= 0 && net >= 0 && meta >= 0);
+	assert_int_equal(strangers(h), HOST_PROCESSES + 4);
+	assert_string_equal(service_text(net), "arp answered");
+	assert_string_equal(service_text(h->wire), "ports=2");
+	assert_int_equal(packet_rings(h), 2);
+
+	processes_text(h, all, sizeof(all));
+	check_line(all, "niter-network-card",
+		   "\"fds\":[\"/dev/net/tun\",\"/dev/null\",\"eventfd\",\"eventfd\",\"eventfd\","
+		   "\"eventfd\",\"memfd:niter-packets\",\"memfd:niter-packets\",\"pipe\",\"pipe\","
+		   "\"socket\",\"socket\",\"socket\",\"socket\"]");
+	check_line(all, "niter-metadata",
+		   "\"fds\":[\"/dev/null\",\"pipe\",\"pipe\",\"socket\",\"socket\",\"socket\",\"socket\","
+		   "\"socket\",\"socket\"]");
+	check_line(all, "niter-wire",
+		   "\"fds\":[\"/dev/null\",\"eventfd\",\"eventfd\",\"eventfd\",\"eventfd\","
+		   "\"memfd:niter-packets\",\"memfd:niter-packets\",\"pipe\",\"pipe\",\"socket\",\"socket\","
+		   "\"socket\",\"socket\"]");
+
+	assert_int_equal(ctl_send(service, CTL_SVC_POWER_BUTTON, 9, NULL, NULL, 0), 0);
+	expect_gone(h, CTL_EXIT_SHUTDOWN);
+	assert_int_equal(strangers(h), HOST_PROCESSES);
+	assert_string_equal(service_text(h->wire), "ports=0");
+	assert_int_equal(packet_rings(h), 0);
+	close(service);
+	close(net);
+	close(meta);
+}
+
+static void wire__that_dies_is_started_again_with_every_ring(void **state)
+{
+	struct host *h = *state;
+	struct ctl_l_instance_start *c = &start_conf;
+	uint32_t seq;
+	int i;
+
+	assert_int_equal(volume_create(h, VOLUME, 16384, ""), 0);
+	interfaces_conf(c);
+	assert_int_equal(instance_start(h, c), 0);
+	for (i = 0; i < 2; i++) {
+		req.wire_peer_ref.peer = 1;
+		assert_int_equal(ctl_send(h->wire, CTL_WIRE_PEER_DEL, 1, &req.wire_peer_ref, NULL, 0), 0);
+		expect(h, CTL_L_WIRE_STARTED, 0);
+		assert_string_equal(service_text(h->wire), "ports=2");
+	}
+	expect(h, CTL_L_HOST, ask(h, CTL_L_HOST_READ, NULL));
+	assert_string_equal(m.u.l_host.network, "running");
+	/* A new niterd is told of the wire, and gets all sockets of the instance. */
+	assert_int_equal(write(h->api, "x", 1), 1);
+	niterd_drop(h);
+	usleep(50000);
+	niterd_connect(h);
+	seq = ask(h, CTL_L_INSTANCES_READ, NULL);
+	expect(h, CTL_L_INSTANCE_STARTED, seq);
+	assert_true(m.u.l_instance_started.has_network);
+	assert_int_equal(m.fds.cnt, 3);
+	expect(h, CTL_ACK, seq);
+	kill_conf();
+	expect(h, CTL_ACK, ask(h, CTL_L_INSTANCE_KILL, &req.l_instance_kill));
+	expect_gone(h, CTL_EXIT_KILLED);
+}
+
+static void interface__that_cannot_be_had_ends_the_set_alone(void **state)
+{
+	struct host *h = *state;
+	struct ctl_l_instance_start *c = &start_conf;
+
+	assert_int_equal(volume_create(h, VOLUME, 16384, ""), 0);
+	interfaces_conf(c);
+	strcpy(c->interface[1].interface_id, "eni-../../../../x");
+	refused(h, c, -EINVAL, "an interface id is malformed");
+	interfaces_conf(c);
+	strcpy(c->interface[1].interface_id, c->interface[0].interface_id);
+	refused(h, c, -EINVAL, "an interface is named twice");
+	interfaces_conf(c);
+	c->interface[0].mac[0] = 1;
+	refused(h, c, -EINVAL, "no unicast address");
+	interfaces_conf(c);
+	c->interface[0].mtu = 9300;
+	refused(h, c, -EINVAL, "MTU");
+	interfaces_conf(c);
+	strcpy(c->interface[1].interface_id, "eni-00000000000000bad");
+	refused(h, c, -EEXIST, "the stub wants no such port");
+	interfaces_conf(c);
+	c->interface[1].mtu = 1111;
+	refused(h, c, -EIO, "niter-network-card was killed by signal 4");
+	run_sh("rm %s/libexec/niter-metadata", h->dir);
+	interfaces_conf(c);
+	refused(h, c, -ENOENT, "there is no niter-metadata in ");
+	instance_conf(c); /* and without interfaces nothing of it is needed */
+	assert_int_equal(instance_start(h, c), 0);
+	kill_conf();
+	expect(h, CTL_ACK, ask(h, CTL_L_INSTANCE_KILL, &req.l_instance_kill));
+	expect_gone(h, CTL_EXIT_KILLED);
+}
+
+static void gateway_conf(const char *id)
+{
+	memset(&req, 0, sizeof(req));
+	(void)snprintf(req.l_gateway_start.gateway_id, CTL_ID_MAX, "%s", id);
+	strcpy(req.l_gateway_start.vpc_id, "vpc-00000000000000001");
+	memcpy(req.l_gateway_start.mac, "\x06\x07\x08\x09\x0a\x0b", 6);
+}
+
+#define GATEWAY "igw-00000000000000001"
+
+static int forward_add(struct host *h, uint16_t host_port, uint8_t block, uint8_t last, uint16_t port)
+{
+	memset(&req, 0, sizeof(req));
+	req.l_forward = (struct ctl_l_forward){ .host_port = host_port, .outside_addr = { 100, 64, block, last }, .port = port };
+	expect(h, CTL_ACK, ask(h, CTL_L_FORWARD_ADD, &req.l_forward));
+	return m.u.ack.err;
+}
+
+static void gateway__has_a_device_a_filter_and_forwards_and_leaves_nothing(void **state)
+{
+	struct host *h = *state;
+	uint8_t block;
+	int service;
+
+	expect(h, CTL_L_HOST, ask(h, CTL_L_HOST_READ, NULL));
+	assert_string_equal(m.u.l_host.way_out, "lo");
+	gateway_conf(GATEWAY);
+	expect(h, CTL_L_GATEWAY_STARTED, ask(h, CTL_L_GATEWAY_START, &req.l_gateway_start));
+	assert_int_equal(m.u.l_gateway_started.err, 0);
+	assert_int_equal(m.u.l_gateway_started.outside_prefix, 24);
+	block = m.u.l_gateway_started.outside_addr[2];
+	run_sh("grep -q nitergw%u: /proc/net/dev && test $(cat /proc/sys/net/ipv4/conf/nitergw%u/forwarding "
+	       "/proc/sys/net/ipv4/conf/lo/forwarding | tr -d '\\n') = 11 && test $(cat "
+	       "/proc/sys/net/ipv4/conf/all/forwarding) = 0",
+	       block, block);
+	assert_string_equal(service_text(h->wire), "ports=1");
+	/* asked again, by a niterd that forgot: the same one */
+	gateway_conf(GATEWAY);
+	expect(h, CTL_L_GATEWAY_STARTED, ask(h, CTL_L_GATEWAY_START, &req.l_gateway_start));
+	assert_int_equal(m.u.l_gateway_started.err, 0);
+	assert_int_equal(m.u.l_gateway_started.outside_addr[2], block);
+	service = fd_list_take(&m.fds, 0);
+	assert_true(service >= 0);
+
+	assert_int_equal(forward_add(h, 2222, block, 2, 22), 0);
+	assert_int_equal(forward_add(h, 2222, block, 3, 22), 0); /* takes its place */
+	assert_int_equal(forward_add(h, 2223, block, 1, 22), -ENETUNREACH); /* the host's own end */
+	assert_int_equal(forward_add(h, 2223, (uint8_t)(block + 1), 2, 22), -ENETUNREACH);
+	assert_int_equal(forward_add(h, 0, block, 2, 22), -EINVAL);
+	memset(&req, 0, sizeof(req));
+	req.l_forward_ref.host_port = 2222;
+	expect(h, CTL_ACK, ask(h, CTL_L_FORWARD_DEL, &req.l_forward_ref));
+	assert_int_equal(m.u.ack.err, 0);
+	expect(h, CTL_ACK, ask(h, CTL_L_FORWARD_DEL, &req.l_forward_ref));
+	assert_int_equal(m.u.ack.err, -ENOENT);
+
+	memset(&req, 0, sizeof(req));
+	strcpy(req.l_gateway_ref.gateway_id, GATEWAY);
+	expect(h, CTL_ACK, ask(h, CTL_L_GATEWAY_STOP, &req.l_gateway_ref));
+	expect(h, CTL_L_GATEWAY_GONE, 0);
+	assert_string_equal(m.u.l_gateway_gone.text, "stopped by request");
+	run_sh("! grep -q nitergw /proc/net/dev && test $(cat /proc/sys/net/ipv4/conf/lo/forwarding) = 0");
+	assert_string_equal(service_text(h->wire), "ports=0");
+	assert_int_equal(packet_rings(h), 0);
+	assert_int_equal(strangers(h), HOST_PROCESSES);
+	close(service);
+}
+
+static void gateway__that_dies_is_told_and_can_be_had_again(void **state)
+{
+	struct host *h = *state;
+	int i, service;
+
+	gateway_conf("igw-00000000000000bad");
+	expect(h, CTL_L_GATEWAY_STARTED, ask(h, CTL_L_GATEWAY_START, &req.l_gateway_start));
+	assert_int_equal(m.u.l_gateway_started.err, -EEXIST);
+	gateway_conf("igw-/../../x");
+	expect(h, CTL_L_GATEWAY_STARTED, ask(h, CTL_L_GATEWAY_START, &req.l_gateway_start));
+	assert_int_equal(m.u.l_gateway_started.err, -EINVAL);
+	for (i = 0; i < 2; i++) {
+		gateway_conf(GATEWAY);
+		expect(h, CTL_L_GATEWAY_STARTED, ask(h, CTL_L_GATEWAY_START, &req.l_gateway_start));
+		assert_int_equal(m.u.l_gateway_started.err, 0);
+		service = fd_list_take(&m.fds, 0);
+		memset(&req, 0, sizeof(req));
+		assert_int_equal(ctl_send(service, CTL_GATEWAY_NAT_DEL, 1, &req.gateway_nat, NULL, 0), 0);
+		expect(h, CTL_L_GATEWAY_GONE, 0);
+		assert_non_null(strstr(m.u.l_gateway_gone.text, "niter-gateway was killed by signal 4"));
+		close(service);
+	}
+	/* one that runs ends with the host */
+	gateway_conf(GATEWAY);
+	expect(h, CTL_L_GATEWAY_STARTED, ask(h, CTL_L_GATEWAY_START, &req.l_gateway_start));
+	assert_int_equal(m.u.l_gateway_started.err, 0);
+	expect(h, CTL_ACK, ask(h, CTL_L_HOST_STOP, NULL));
+	niterd_drop(h);
+	assert_int_equal(launcher_wait(h), 0);
+	run_sh("! grep -q nitergw /proc/net/dev && test $(cat /proc/sys/net/ipv4/conf/lo/forwarding) = 0");
+}
+
 /* A second launcher on the same host is refused before it does anything. Return: its exit code. */
 static int launcher_second(struct host *h)
 {
@@ -588,7 +859,7 @@ static void launcher__dies_and_takes_everybody_along(void **state)
 	assert_int_equal(volume_create(h, VOLUME, 16384, ""), 0);
 	instance_conf(c);
 	assert_int_equal(instance_start(h, c), 0);
-	assert_int_equal(strangers(h), 4);
+	assert_int_equal(strangers(h), HOST_PROCESSES + 2);
 	(void)kill(h->pid, SIGKILL);
 	(void)launcher_wait(h);
 	for (i = 0; strangers(h) && i < 500; i++)
@@ -597,6 +868,20 @@ static void launcher__dies_and_takes_everybody_along(void **state)
 	run_sh("cd /sys/fs/cgroup/unified/niter/" INSTANCE
 	       " 2>/dev/null && rmdir * 2>/dev/null; rmdir "
 	       "/sys/fs/cgroup/unified/niter/" INSTANCE " 2>/dev/null || true");
+}
+
+/* A network namespace with nothing but a loopback device. */
+static int alone(void)
+{
+	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	int fd, r;
+
+	if (unshare(CLONE_NEWNET) < 0)
+		return -errno;
+	fd = socket(AF_INET, SOCK_DGRAM, 0);
+	r = ioctl(fd, SIOCSIFFLAGS, &lo) < 0 ? -errno : 0;
+	close(fd);
+	return r;
 }
 
 int main(int argc, char **argv)
@@ -615,6 +900,16 @@ int main(int argc, char **argv)
 						teardown),
 		cmocka_unit_test_setup_teardown(security__lost_means_no_more_grants, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(
+			instance__with_interfaces_has_rings_and_a_namespace_for_metadata, setup, teardown),
+		cmocka_unit_test_setup_teardown(wire__that_dies_is_started_again_with_every_ring, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(interface__that_cannot_be_had_ends_the_set_alone, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(
+			gateway__has_a_device_a_filter_and_forwards_and_leaves_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(gateway__that_dies_is_told_and_can_be_had_again, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(host__stops_with_everything_on_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(launcher__has_its_state_directory_alone, setup,
 						teardown),
@@ -627,6 +922,10 @@ int main(int argc, char **argv)
 		return 2;
 	if (geteuid() != 0 || access("/dev/kvm", R_OK | W_OK) < 0) {
 		printf("skip: the launcher needs root and a /dev/kvm\n");
+		return 77;
+	}
+	if (alone() < 0 || access("/dev/net/tun", R_OK | W_OK) < 0) {
+		printf("skip: the launcher's networks need /dev/net/tun and namespaces\n");
 		return 77;
 	}
 	launcher_path = argv[1];

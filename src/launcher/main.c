@@ -19,13 +19,15 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "launcher.h"
+#include "nic.h"
 
 /*
  * niter-launcher: the parent of every other process. It makes namespaces, cgroups, uids and descriptors, starts,
  * watches and reaps; it is on no data path, reads nothing a tenant wrote, and never sees a key.
  *
  * Start: arguments; descriptors and directories as root; capabilities and system calls closed; niter-security;
- * niterd; loop. Stop (SIGTERM, or asked by niterd): all sets, then niterd, then niter-security, then exit 0.
+ * niter-wire and niterd; loop. Stop (SIGTERM, or asked by niterd): all sets and gateways, then niterd, niter-wire and
+ * niter-security, then exit 0.
  */
 
 enum { RESERVE_MIB = 160, NOFILE = 8192, MEMLOCK_MIB = 64 };
@@ -37,7 +39,8 @@ static const char usage[] =
 	"[--libexec=DIR]\n"
 	"                      [--lab] [--control-port=PATH]... [--tpm=PATH "
 	"--tpm-kind=swtpm|hardware]\n"
-	"                      [--placement=auto|whole|shared] [--reserve-mib=N]\n";
+	"                      [--placement=auto|whole|shared] [--reserve-mib=N]\n"
+	"                      [--overlay=ADDR:PORT] [--uplink=DEVICE]\n";
 
 static int placement_parse(const char *s, enum cores_policy *ret)
 {
@@ -99,6 +102,13 @@ static int option(struct launcher *l, int opt, const char *arg)
 	case 'p':
 		r = placement_parse(arg, &l->placement);
 		break;
+	case 'o':
+		l->overlay = arg;
+		break;
+	case 'u':
+		l->uplink = arg;
+		r = *arg && strlen(arg) < NIC_NAME_MAX && !strchr(arg, '/') ? 0 : -EINVAL;
+		break;
 	case 'R':
 		r = number_parse(arg, &n);
 		l->reserve = n * MIB;
@@ -122,12 +132,15 @@ static int arguments(struct launcher *l, int argc, char **argv)
 		{ "tpm-kind", required_argument, NULL, 'k' },
 		{ "placement", required_argument, NULL, 'p' },
 		{ "reserve-mib", required_argument, NULL, 'R' },
+		{ "overlay", required_argument, NULL, 'o' },
+		{ "uplink", required_argument, NULL, 'u' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int opt;
 
 	l->libexec = "/usr/lib/niter";
 	l->tpm_kind = "hardware";
+	l->overlay = "0.0.0.0:4500";
 	l->reserve = RESERVE_MIB * MIB;
 	while ((opt = getopt_long(argc, argv, "", opts, NULL)) !=
 	       -1) /* NOLINT(concurrency-mt-unsafe) */
@@ -149,13 +162,16 @@ static void tables_init(struct launcher *l)
 	l->signal_fd = l->null_fd = l->state_fd = l->images_fd = l->volumes_fd = l->security_fd =
 		-1;
 	l->lock_fd = l->libexec_fd = l->listener = l->tpm = -1;
+	l->netns = l->overlay_fd = l->wire_service = l->nat.sock = -1;
 	for (i = 0; i < PORTS_MAX; i++)
 		l->port[i] = -1;
 	for (i = 0; i < SETS_MAX; i++)
 		l->sets[i] = (struct set){ .num = (short)i, .deadline_ns = NEVER };
 	for (i = 0; i < JOBS_MAX; i++)
 		l->jobs[i].deadline_ns = NEVER;
-	l->niterd_at_ns = l->sec_deadline_ns = l->stop_deadline_ns = NEVER;
+	for (i = 0; i < GATEWAYS_MAX; i++)
+		l->gateways[i].deadline_ns = NEVER;
+	l->niterd_at_ns = l->wire_at_ns = l->sec_deadline_ns = l->stop_deadline_ns = NEVER;
 }
 
 static int basics_open(struct launcher *l)
@@ -271,6 +287,11 @@ static int start(struct launcher *l)
 	if (r < 0)
 		return r;
 	tpm_open(l);
+	l->netns = netns_self();
+	if (l->netns < 0)
+		return start_failed("/proc/self/ns/net", l->netns);
+	wire_open(l);
+	nat_init(l);
 	if (!strcmp(l->mode, "hosted")) {
 		r = listener_open(l->run_path, &l->listener);
 		if (r < 0)
@@ -297,7 +318,15 @@ static void child_message(struct launcher *l, struct child *c, const struct ctl_
 		break;
 	case CHILD_HYPERVISOR:
 	case CHILD_CARD:
+	case CHILD_NETCARD:
+	case CHILD_METADATA:
 		set_ctl(l, c, m);
+		break;
+	case CHILD_WIRE:
+		wire_ctl(l, m);
+		break;
+	case CHILD_GATEWAY:
+		gateway_ctl(l, c->gateway, m);
 		break;
 	case CHILD_NONE:
 		break;
@@ -328,7 +357,7 @@ static int child_ctl(struct launcher *l, struct child *c)
 			r);
 	if (c->kind == CHILD_FORMAT && r < 0)
 		job_fail(l, c->job, r, "niter-volume-format broke the control protocol");
-	else if (c->kind == CHILD_HYPERVISOR || c->kind == CHILD_CARD)
+	else if (c->set)
 		set_ctl_lost(l, c, r);
 	else if (!l->stopping || r < 0)
 		child_kill(c); /* one that hears nothing any more is of no use */
@@ -340,6 +369,7 @@ static void child_end(struct launcher *l, struct child *c)
 	enum child_kind kind = c->kind;
 	struct set *s = c->set;
 	struct job *j = c->job;
+	struct gateway *g = c->gateway;
 	uint64_t lived_ns = clock_ns() - c->start_ns;
 	char how[CTL_TEXT_MAX / 2];
 
@@ -361,7 +391,15 @@ static void child_end(struct launcher *l, struct child *c)
 		break;
 	case CHILD_HYPERVISOR:
 	case CHILD_CARD:
+	case CHILD_NETCARD:
+	case CHILD_METADATA:
 		set_child_gone(l, s, kind, how);
+		break;
+	case CHILD_WIRE:
+		wire_gone(l, how, lived_ns);
+		break;
+	case CHILD_GATEWAY:
+		gateway_child_gone(l, g, how);
 		break;
 	case CHILD_NONE:
 		break;
@@ -373,7 +411,9 @@ static int timeout_ms(const struct launcher *l, uint64_t now_ns)
 	uint64_t at = min_u64(l->niterd_at_ns, l->sec_deadline_ns);
 	unsigned i;
 
-	at = min_u64(at, l->stop_deadline_ns);
+	at = min_u64(min_u64(at, l->stop_deadline_ns), l->wire_at_ns);
+	for (i = 0; i < GATEWAYS_MAX; i++)
+		at = min_u64(at, l->gateways[i].deadline_ns);
 	for (i = 0; i < SETS_MAX; i++)
 		if (l->sets[i].state != SET_FREE)
 			at = min_u64(at, l->sets[i].deadline_ns);
@@ -395,9 +435,13 @@ static void timers(struct launcher *l, uint64_t now_ns)
 		set_timer(l, &l->sets[i], now_ns);
 	for (i = 0; i < JOBS_MAX; i++)
 		job_timer(l, &l->jobs[i], now_ns);
+	for (i = 0; i < GATEWAYS_MAX; i++)
+		gateway_timer(l, &l->gateways[i], now_ns);
 	security_timer(l, now_ns);
 	if (now_ns >= l->niterd_at_ns)
 		controller_start(l);
+	if (now_ns >= l->wire_at_ns)
+		wire_start(l);
 }
 
 static void dispatch(struct launcher *l, const struct loop_event *ev)
@@ -462,6 +506,7 @@ int main(int argc, char **argv)
 		return 1;
 	security_start(l);
 	r = run(l);
+	nat_off(l);
 	if (l->listener >= 0)
 		listener_remove(l->run_path);
 	cgroups_done(&l->cgroups);

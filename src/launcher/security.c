@@ -87,6 +87,7 @@ static void config_ack(struct launcher *l, const struct ctl_ack *ack)
 	l->sec_deadline_ns = NEVER;
 	log_info("security.running", "tpm=%s", l->tpm_kind);
 	security_status_ask(l);
+	wire_start(l);
 	controller_start(l);
 }
 

@@ -10,7 +10,7 @@
 
 /*
  * One instance's set of processes lives and dies together. Every wait has a deadline. Whatever happens, the way
- * out is the same: END, then both processes are killed and reaped, then the cgroups go, then cores and memory are
+ * out is the same: END, then all processes are killed and reaped, then the cgroups go, then cores and memory are
  * given back, and only then niterd hears that it failed or is gone. So an answer means nothing is left.
  */
 
@@ -69,15 +69,23 @@ static uint64_t since_us(const struct set *s)
 void set_answer(struct launcher *l, struct set *s, int err)
 {
 	struct ctl_l_instance_started *t = &s->times;
-	int fds[1] = { s->service };
 
 	if (s->answered)
 		return;
 	s->answered = true;
 	memcpy(t->instance_id, s->conf.instance_id, sizeof(t->instance_id));
 	t->err = err;
+	t->has_network = !err && s->conf.interface_cnt;
 	(void)snprintf(t->text, sizeof(t->text), "%s", err ? s->text : "");
-	(void)controller_send(l, CTL_L_INSTANCE_STARTED, s->req_seq, t, fds, err ? 0 : 1);
+	(void)set_send_started(l, s, s->req_seq);
+}
+
+int set_send_started(struct launcher *l, struct set *s, uint32_t seq)
+{
+	const int fds[] = { s->service, s->service_net, s->service_meta };
+	unsigned cnt = s->times.err ? 0 : s->times.has_network ? 3 : 1;
+
+	return controller_send(l, CTL_L_INSTANCE_STARTED, seq, &s->times, fds, cnt);
 }
 
 static void set_free(struct launcher *l, struct set *s)
@@ -107,11 +115,18 @@ static bool set_clean(struct launcher *l, struct set *s)
 	if (s->cgroup_fd >= 0) {
 		left = cgroup_remove(s->cgroup_fd, child_program(CHILD_HYPERVISOR)) < 0;
 		left |= cgroup_remove(s->cgroup_fd, child_program(CHILD_CARD)) < 0;
+		left |= cgroup_remove(s->cgroup_fd, child_program(CHILD_NETCARD)) < 0;
+		left |= cgroup_remove(s->cgroup_fd, child_program(CHILD_METADATA)) < 0;
 		if (left || cgroup_remove(l->cgroups.root_fd, s->conf.instance_id) < 0)
 			return false;
 	}
 	fd_closep(&s->cgroup_fd);
 	return true;
+}
+
+static bool set_has_child(const struct set *s)
+{
+	return s->hv || s->card || s->net || s->meta;
 }
 
 static void set_enter(struct launcher *l, struct set *s)
@@ -142,9 +157,12 @@ static void set_enter(struct launcher *l, struct set *s)
 		s->deadline_ns = clock_ns() + REAP_NS;
 		set_fds_done(s);
 		fd_closep(&s->service);
+		set_net_end(l, s);
 		child_kill(s->hv);
 		child_kill(s->card);
-		if (!s->hv && !s->card)
+		child_kill(s->net);
+		child_kill(s->meta);
+		if (!set_has_child(s))
 			set_move(l, s, SET_EV_REAPED);
 		break;
 	case SET_CLEANING:
@@ -192,9 +210,9 @@ void set_end(struct launcher *l, struct set *s, enum ctl_exit_reason reason, int
 	set_move(l, s, SET_EV_END);
 }
 
-static void set_attached(struct launcher *l, struct set *s)
+void set_attached(struct launcher *l, struct set *s)
 {
-	if (s->state == SET_ATTACHING && !s->grants_left && !s->volumes_left)
+	if (s->state == SET_ATTACHING && !s->grants_left && !s->volumes_left && !set_net_waits(s))
 		set_move(l, s, SET_EV_ATTACHED);
 }
 
@@ -206,15 +224,18 @@ void set_grant_ack(struct launcher *l, uint32_t seq, const struct ctl_ack *ack)
 		struct set *s = &l->sets[i];
 		uint32_t k = seq - s->sec_seq;
 
-		if (s->state != SET_ATTACHING || k >= s->conf.volume_cnt)
+		if (s->state != SET_ATTACHING ||
+		    (k >= s->conf.volume_cnt && (!s->sign_seq || seq != s->sign_seq)))
 			continue;
 		if (ack->err) {
 			set_end(l, s, CTL_EXIT_INTERNAL, ack->err, "%s",
-				ack->text[0] ? ack->text
-					     : "the security process refused the volume's key");
+				ack->text[0] ? ack->text : "the security process refused a grant");
 			return;
 		}
-		s->grants_left &= ~(1U << k);
+		if (k >= s->conf.volume_cnt)
+			s->net_left &= ~(uint32_t)NET_WAIT_SIGN;
+		else
+			s->grants_left &= ~(1U << k);
 		if (!s->grants_left)
 			s->times.key_us = since_us(s);
 		set_attached(l, s);
@@ -261,6 +282,8 @@ void set_ctl(struct launcher *l, struct child *c, const struct ctl_msg *m)
 {
 	if (c->kind == CHILD_CARD)
 		card_ctl(l, c->set, m);
+	else if (c->kind == CHILD_NETCARD || c->kind == CHILD_METADATA)
+		set_net_ctl(l, c, m);
 	else
 		hv_ctl(l, c->set, m);
 }
@@ -278,11 +301,15 @@ void set_child_gone(struct launcher *l, struct set *s, enum child_kind kind, con
 {
 	if (kind == CHILD_HYPERVISOR)
 		s->hv = NULL;
-	else
+	else if (kind == CHILD_CARD)
 		s->card = NULL;
-	set_end(l, s, kind == CHILD_CARD ? CTL_EXIT_CARD_LOST : CTL_EXIT_INTERNAL, -EIO, "%s %s",
-		child_program(kind), how);
-	if (s->state == SET_ENDING && !s->hv && !s->card)
+	else if (kind == CHILD_NETCARD)
+		s->net = NULL;
+	else
+		s->meta = NULL;
+	set_end(l, s, kind == CHILD_HYPERVISOR ? CTL_EXIT_INTERNAL : CTL_EXIT_CARD_LOST, -EIO,
+		"%s %s", child_program(kind), how);
+	if (s->state == SET_ENDING && !set_has_child(s))
 		set_move(l, s, SET_EV_REAPED);
 }
 
@@ -293,6 +320,8 @@ static void set_late(struct launcher *l, struct set *s)
 		if (s->grants_left)
 			set_end(l, s, CTL_EXIT_INTERNAL, -ETIMEDOUT,
 				"niter-security did not answer for the volumes' keys in time");
+		else if (!s->volumes_left)
+			set_end(l, s, CTL_EXIT_INTERNAL, -ETIMEDOUT, "%s", set_net_late(s));
 		else
 			set_end(l, s, CTL_EXIT_CARD_LOST, -ETIMEDOUT,
 				"niter-storage-card did not attach the volumes in time");

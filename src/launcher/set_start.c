@@ -23,8 +23,10 @@ enum {
 	VCPUS_MAX = 254, /* 8-bit APIC ids */
 	PATH_TEXT_MAX = 128,
 	PIDS_CARD = 24,
+	PIDS_NET = 24,       /* network card and metadata process, besides a thread a queue pair */
 	PIDS_HV = 16,        /* besides the vCPUs; KVM's own workers count too */
 	MEM_SLACK_MIB = 128, /* above guest memory, for both processes and KVM's tables */
+	NET_SLACK_MIB = 96,  /* network card, metadata process and rings */
 };
 
 void set_fds_done(struct set *s)
@@ -37,6 +39,8 @@ void set_fds_done(struct set *s)
 	fd_closep(&s->service_hv);
 	for (k = 0; k < CTL_VOLUMES_MAX; k++)
 		fd_closep(&s->vfio[k]);
+	for (k = 0; k < CTL_INTERFACES_MAX; k++)
+		fd_closep(&s->vfio_nic[k]);
 }
 
 static struct set *slot_get(struct launcher *l)
@@ -54,6 +58,7 @@ static struct set *slot_get(struct launcher *l)
 		s->cgroup_fd = s->service = s->ram = s->kernel = s->initrd = s->service_hv = -1;
 		for (k = 0; k < CTL_VOLUMES_MAX; k++)
 			s->vfio[k] = -1;
+		set_net_init(s);
 		return s;
 	}
 	return NULL;
@@ -86,7 +91,7 @@ static const char *conf_wrong(const struct ctl_l_instance_start *c)
 			if (!strcmp(c->volume[i].volume_id, c->volume[k].volume_id))
 				return "a volume is named twice";
 	}
-	return NULL;
+	return set_net_wrong(c);
 }
 
 static void refuse(struct launcher *l, uint32_t seq, const char *instance_id, int err,
@@ -101,14 +106,6 @@ static void refuse(struct launcher *l, uint32_t seq, const char *instance_id, in
 	log_warn("set.refused", "inst=%s text=\"%s\"", no.instance_id, no.text);
 	(void)controller_send(l, CTL_L_INSTANCE_STARTED, seq, &no, NULL, 0);
 }
-
-/* Return: 0, or -errno with the reason in the set (set_end() was called). */
-#define START_FAIL(l, s, err, ...)                                                                 \
-	({                                                                                         \
-		int err_ = (err);                                                                  \
-		set_end(l, s, CTL_EXIT_INTERNAL, err_, __VA_ARGS__);                               \
-		err_;                                                                              \
-	})
 
 static int take_resources(struct launcher *l, struct set *s)
 {
@@ -168,6 +165,11 @@ static int make_cgroup(struct launcher *l, struct set *s)
 	};
 	int r;
 
+	if (s->conf.interface_cnt) {
+		lim.memory_max += NET_SLACK_MIB * MIB;
+		lim.pids_max += PIDS_NET + 2U * s->conf.cores * s->conf.threads;
+	}
+
 	if (l->cgroups.root_fd < 0)
 		return 0;
 	r = cgroup_new(&l->cgroups, l->cgroups.root_fd, s->conf.instance_id, true, &lim,
@@ -205,6 +207,9 @@ static int start_processes(struct launcher *l, struct set *s)
 	if (r < 0)
 		return START_FAIL(l, s, r, "%s", text);
 	s->hv->set = s;
+	r = set_net_start(l, s, uid);
+	if (r < 0)
+		return r;
 	s->times.jail_us = (clock_ns() - s->start_ns) / 1000;
 	return 0;
 }
@@ -298,7 +303,7 @@ static int start_all(struct launcher *l, struct set *s)
 	r = grant_keys(l, s);
 	for (k = 0; r == 0 && k < s->conf.volume_cnt; k++)
 		r = add_volume(l, s, k);
-	return r;
+	return r < 0 ? r : set_net_attach(l, s);
 }
 
 void set_start(struct launcher *l, uint32_t seq, const struct ctl_l_instance_start *conf)
@@ -323,6 +328,12 @@ void set_start(struct launcher *l, uint32_t seq, const struct ctl_l_instance_sta
 		if (set_uses_volume(l, conf->volume[k].volume_id))
 			return refuse(l, seq, conf->instance_id, -EBUSY,
 				      "a volume is attached to another instance");
+	if (conf->interface_cnt && wire_wrong(l))
+		return refuse(l, seq, conf->instance_id, -ENETDOWN, wire_wrong(l));
+	for (k = 0; k < conf->interface_cnt; k++)
+		if (wire_port_known(l, conf->interface[k].interface_id))
+			return refuse(l, seq, conf->instance_id, -EBUSY,
+				      "an interface belongs to another instance");
 	s = slot_get(l);
 	if (!s)
 		return refuse(l, seq, conf->instance_id, -ENOSPC,
@@ -367,9 +378,10 @@ int set_boot(struct launcher *l, struct set *s)
 	if (conf.has_initrd)
 		fds[cnt++] = s->initrd;
 	for (k = 0; k < s->conf.volume_cnt; k++) {
-		conf.slot[k] = (uint8_t)(SLOT_FIRST + k);
+		conf.slot[k] = (uint8_t)(k ? SLOT_VOLUME + k : SLOT_ROOT);
 		fds[cnt++] = s->vfio[k];
 	}
+	cnt = set_net_boot(s, &conf, fds, cnt);
 	r = child_send(s->hv, CTL_HV_CONFIG, 1, &conf, fds, cnt);
 	set_fds_done(s);
 	return r;

@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "launcher.h"
 
-/* The end of the host: all sets and jobs, then niterd, then niter-security. Guests are not asked. */
+/* The end of the host: all sets, jobs and gateways, then niterd, niter-wire, niter-security. Guests are not asked. */
 
 enum { STOP_SETS_S = 30, STOP_CHILD_S = 5 };
 
@@ -26,6 +26,8 @@ void launcher_stop(struct launcher *l, const char *why)
 		if (l->sets[i].state != SET_FREE)
 			set_end(l, &l->sets[i], CTL_EXIT_KILLED, -ESHUTDOWN,
 				"the host is stopping");
+	for (i = 0; i < GATEWAYS_MAX; i++)
+		gateway_end(l, &l->gateways[i], -ESHUTDOWN, "the host is stopping");
 }
 
 static bool sets_and_jobs_left(const struct launcher *l)
@@ -36,6 +38,8 @@ static bool sets_and_jobs_left(const struct launcher *l)
 		cnt += l->sets[i].state != SET_FREE;
 	for (i = 0; i < JOBS_MAX; i++)
 		cnt += l->jobs[i].state != JOB_FREE;
+	for (i = 0; i < GATEWAYS_MAX; i++)
+		cnt += l->gateways[i].state != GW_FREE;
 	for (i = 0; i < DELETES_MAX; i++)
 		cnt += l->deletions[i].used;
 	return cnt;
@@ -62,5 +66,6 @@ bool launcher_stop_step(struct launcher *l, uint64_t now_ns)
 {
 	if (sets_and_jobs_left(l) && now_ns < l->stop_deadline_ns)
 		return false;
-	return child_dismiss(l, l->niterd, now_ns) && child_dismiss(l, l->security, now_ns);
+	return child_dismiss(l, l->niterd, now_ns) && child_dismiss(l, l->wire, now_ns) &&
+	       child_dismiss(l, l->security, now_ns);
 }

@@ -6,11 +6,14 @@
  * launcher's control socket.
  *
  * Orders ride on fields the launcher only passes on: device names /dev/bad, /dev/hang, /dev/crash; kernel command
- * lines "bad", "hang", "syscall"; account "refused".
+ * lines "bad", "hang", "syscall"; account "refused"; MTU 1111 to the network card: it crashes; interfaces and gateways
+ * whose id ends in "bad" to the wire: it refuses. On the service sockets: CTL_VPC_STATS_READ tries something and tells
+ * of it in the text of a CTL_ACK; CTL_WIRE_PEER_DEL makes the wire crash, CTL_GATEWAY_NAT_DEL the gateway.
  */
 
 #include <errno.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -137,6 +140,8 @@ static void hypervisor_main(void)
 	conf = m.u.hv_config;
 	if (m.type != CTL_HV_CONFIG || m.fds.cnt != 4U + conf.has_initrd + conf.slot_cnt)
 		_exit(5);
+	if (conf.slot[0] != 4 || (conf.slot_cnt == 3 && (conf.slot[1] != 5 || conf.slot[2] != 6)))
+		_exit(5);
 	service = m.fds.fd[3];
 	m.fds.cnt = 0;
 	memset(&out, 0, sizeof(out));
@@ -162,6 +167,135 @@ static void hypervisor_main(void)
 	strcpy(out.hv_exit.text, "power off");
 	if (ctl_send(CTL_FD, CTL_HV_EXIT, 0, &out.hv_exit, NULL, 0) < 0)
 		_exit(9);
+}
+
+/* The next message on either socket is in m. Return: it came on the service socket. */
+static bool next_of(int service)
+{
+	struct pollfd p[] = { { .fd = CTL_FD, .events = POLLIN }, { .fd = service, .events = POLLIN } };
+
+	(void)poll(p, service >= 0 ? 2 : 1, -1);
+	if (p[0].revents) {
+		next(CTL_FD);
+		return false;
+	}
+	if (ctl_recv(service, &m) != 1)
+		_exit(10);
+	return true;
+}
+
+static void wire_main(void)
+{
+	int service = -1, ports = 0;
+
+	for (;; m.fds.cnt = 0) { /* keeps every descriptor */
+		if (next_of(service)) {
+			if (m.type == CTL_WIRE_PEER_DEL)
+				__builtin_trap();
+			if (ctl_ack(service, m.seq, 0, "ports=%d", ports) < 0)
+				_exit(4);
+		} else if (m.type == CTL_WIRE_CONFIG) {
+			service = m.fds.fd[2];
+			answer(0, "");
+		} else if (m.type == CTL_WIRE_PORT_ADD) {
+			const char *id = m.u.wire_port_ref.interface_id;
+
+			if (fd_memfd_check(m.fds.fd[0], 1 << 20) < 0)
+				_exit(6);
+			if (!strcmp(id + strlen(id) - 3, "bad")) {
+				answer(-EEXIST, "the stub wants no such port");
+				continue;
+			}
+			ports++;
+			answer(0, "");
+		} else if (m.type == CTL_WIRE_PORT_DEL) {
+			ports--;
+			answer(0, "");
+		} else {
+			_exit(5);
+		}
+	}
+}
+
+/* Who has 169.254.169.254? The kernel at the other end of the TAP. */
+static const char *arp_try(int tap)
+{
+	static const uint8_t question[42] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0xa9, 0xfe, 0xa9, 1, 8, 6, 0, 1, 8,
+					      0, 6, 4, 0, 1, 2, 0, 0xa9, 0xfe, 0xa9, 1, 172, 31, 0, 5, 0, 0, 0, 0, 0, 0, 169, 254,
+					      169, 254 };
+	static const uint8_t from[] = { 2, 0, 0xa9, 0xfe, 0xa9, 0xfe };
+	struct pollfd p = { .fd = tap, .events = POLLIN };
+	uint8_t f[2048];
+	int i;
+
+	if (write(tap, question, sizeof(question)) != sizeof(question))
+		return "no write";
+	for (i = 0; i < 100 && poll(&p, 1, 2000) == 1; i++)
+		if (read(tap, f, sizeof(f)) >= 42 && f[12] == 8 && f[13] == 6 && f[21] == 2 && !memcmp(f + 6, from, 6))
+			return "arp answered";
+	return "no answer";
+}
+
+static void netcard_main(void)
+{
+	int service = -1, tap = -1;
+
+	for (;; m.fds.cnt = 0) {
+		if (next_of(service)) {
+			if (ctl_ack(service, m.seq, 0, "%s", arp_try(tap)) < 0)
+				_exit(4);
+		} else if (m.type == CTL_NETCARD_CONFIG) {
+			service = m.fds.fd[0];
+			tap = m.fds.fd[1];
+			answer(0, "");
+		} else if (m.type == CTL_NETCARD_INTERFACE_ADD && m.u.netcard_interface_add.mtu != 1111) {
+			answer(fd_memfd_check(m.fds.fd[0], 1 << 20), "");
+		} else {
+			__builtin_trap();
+		}
+	}
+}
+
+/* A listener has no peer to read from, a datagram socket has nothing yet: that tells them apart without more calls. */
+static int read_error(int fd)
+{
+	struct fd_list none;
+	char b[16];
+
+	return (int)fd_msg_recv(fd, b, sizeof(b), &none);
+}
+
+static void metadata_main(void)
+{
+	next(CTL_FD);
+	if (m.type != CTL_METADATA_CONFIG)
+		_exit(5);
+	if (read_error(m.fds.fd[0]) != -ENOTCONN || read_error(m.fds.fd[1]) != -EAGAIN ||
+	    read_error(m.fds.fd[2]) != -ENOTCONN)
+		answer(-EBADF, "the listeners are not in their order");
+	else
+		answer(0, "");
+	m.fds.cnt = 0;
+	next(CTL_FD);
+}
+
+static void gateway_main(void)
+{
+	int service = -1;
+
+	for (;; m.fds.cnt = 0) {
+		if (next_of(service)) {
+			if (m.type == CTL_GATEWAY_NAT_DEL)
+				__builtin_trap();
+			if (ctl_ack(service, m.seq, 0, NULL) < 0)
+				_exit(4);
+		} else if (m.type == CTL_GATEWAY_CONFIG) {
+			service = m.fds.fd[4];
+			answer(fd_memfd_check(m.fds.fd[0], 1 << 20), "");
+		} else {
+			_exit(5);
+		}
+	}
 }
 
 static void format_main(void)
@@ -205,5 +339,13 @@ int main(int argc, char **argv)
 		hypervisor_main();
 	else if (!strcmp(argv[0], "niter-volume-format"))
 		format_main();
+	else if (!strcmp(argv[0], "niter-wire"))
+		wire_main();
+	else if (!strcmp(argv[0], "niter-network-card"))
+		netcard_main();
+	else if (!strcmp(argv[0], "niter-metadata"))
+		metadata_main();
+	else if (!strcmp(argv[0], "niter-gateway"))
+		gateway_main();
 	return 0;
 }
