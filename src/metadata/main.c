@@ -16,6 +16,7 @@
  */
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 
@@ -169,6 +170,15 @@ static int loop_run(struct metadata *d)
 	}
 }
 
+/* glibc's allocator draws a random number when it is used first; in the jail that is too late. */
+static void allocator_start(void)
+{
+	void *p = malloc(CTL_MSG_MAX);
+
+	__asm__ volatile("" : : "r"(p) : "memory"); /* else the compiler leaves both calls out */
+	free(p);
+}
+
 /*
  * What base/, control.c and glibc call on our behalf in the jail; meson.build leaves base/ out, whose list is for
  * everybody.
@@ -181,6 +191,7 @@ static int run(struct metadata *d)
 				     .nofile_max = METADATA_NOFILE_MAX };
 	int keep[2], r;
 
+	allocator_start();
 	r = tokens_init(&d->imds.tokens);
 	if (r == 0)
 		r = loop_init(&d->loop);
