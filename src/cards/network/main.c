@@ -432,7 +432,7 @@ static uint64_t env_u64(const char *name, uint64_t otherwise)
  * What base/ and glibc call on our behalf in the jail. Named one by one: the list that base/sandbox.c has for everybody is
  * twice as long (meson.build leaves base/ out).
  * #syscalls:network-card close recvmsg sendmsg epoll_wait epoll_ctl fcntl(F_GET_SEALS)
- * #syscalls:network-card brk mremap futex clock_gettime restart_syscall exit_group
+ * #syscalls:network-card brk futex clock_gettime restart_syscall exit_group
  */
 static int run(struct network *n)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cards/network/service.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
