@@ -11,6 +11,8 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "security/channel_sign.h"
+#include "security/channel_tunnel.h"
 #include "security/wrap.h"
 
 static const char cipher_ours[] = "aes-xts-plain64";
@@ -18,13 +20,24 @@ enum { SECTOR_BYTES = 4096 };
 
 static const char *purpose_name(enum ctl_key_purpose p)
 {
-	return p == CTL_KEY_FOR_CARD ? "card" : "format";
+	switch (p) {
+	case CTL_KEY_FOR_FORMAT:
+		return "format";
+	case CTL_KEY_FOR_CARD:
+		return "card";
+	case CTL_KEY_FOR_WIRE:
+		return "wire";
+	case CTL_KEY_FOR_METADATA:
+		return "metadata";
+	}
+	return "unknown";
 }
 
 void channel_close(struct service *s, struct channel *c)
 {
 	if (c->fd < 0)
 		return;
+	channel_tunnel_close(s, c);
 	loop_del(s->loop, c->fd);
 	fd_closep(&c->fd);
 	c->grant_cnt = 0;
@@ -92,6 +105,26 @@ static struct channel *channel_find(struct service *s, const struct ctl_sec_chan
 	return NULL;
 }
 
+/* A channel that is for no volume: the wire's, or a metadata process's. */
+static bool grant_is_plain(const struct ctl_sec_channel *g)
+{
+	return g->purpose == CTL_KEY_FOR_WIRE || g->purpose == CTL_KEY_FOR_METADATA;
+}
+
+static int grant_check_plain(const struct ctl_sec_channel *g, int fd, const char **ret_why)
+{
+	*ret_why = "not a grant: purpose or an id is wrong";
+	if (g->volume_id[0])
+		return -EINVAL;
+	if (g->purpose == CTL_KEY_FOR_WIRE && (g->account_id[0] || g->instance_id[0]))
+		return -EINVAL;
+	if (g->purpose == CTL_KEY_FOR_METADATA &&
+	    (!tree_id_ok(g->instance_id) || (g->account_id[0] && !tree_id_ok(g->account_id))))
+		return -EINVAL;
+	*ret_why = "there is nothing to add to such a channel";
+	return fd < 0 ? -EBADF : 0;
+}
+
 static int grant_check(struct service *s, const struct ctl_sec_channel *g, const char **ret_why)
 {
 	bool card = g->purpose == CTL_KEY_FOR_CARD;
@@ -141,7 +174,8 @@ static int channel_new(struct service *s, const struct ctl_sec_channel *g, int f
 		return -ENOMEM;
 	c->ref.type = SERVICE_REF_CHANNEL;
 	c->ref.ptr = c;
-	c->purpose = g->purpose == CTL_KEY_FOR_CARD ? CTL_KEY_FOR_CARD : CTL_KEY_FOR_FORMAT;
+	c->purpose = (enum ctl_key_purpose)g->purpose; /* one of the four: checked */
+	bucket_init(&c->rate, CHANNEL_SIGN_RATE, CHANNEL_SIGN_BURST, clock_ns());
 	memcpy(c->account, g->account_id, sizeof(c->account));
 	memcpy(c->instance, g->instance_id, sizeof(c->instance));
 	r = loop_add(s->loop, fd, EPOLLIN, &c->ref);
@@ -155,11 +189,40 @@ static int channel_new(struct service *s, const struct ctl_sec_channel *g, int f
 	return 0;
 }
 
+/* One wire a host: a second channel means that it was started again. */
+static int channel_grant_plain(struct service *s, const struct ctl_sec_channel *g, int fd,
+			       const char **ret_why)
+{
+	struct channel *c = NULL;
+	int r;
+
+	r = grant_check_plain(g, fd, ret_why);
+	if (r < 0)
+		return r;
+	if (!s->has_identity)
+		return -ENOKEY;
+	*ret_why = "no further channel could be opened";
+	if (g->purpose == CTL_KEY_FOR_WIRE && s->wire)
+		channel_close(s, s->wire);
+	r = channel_new(s, g, fd, &c);
+	if (r == 0 && g->purpose == CTL_KEY_FOR_WIRE)
+		r = channel_tunnel_open(s, c);
+	if (r < 0 && c) {
+		loop_del(s->loop, c->fd);
+		c->fd = -1; /* the caller's again */
+	}
+	if (r == 0)
+		log_info("sec.grant", "purpose=%s inst=%s", purpose_name(c->purpose), c->instance);
+	return r;
+}
+
 int channel_grant(struct service *s, const struct ctl_sec_channel *g, int fd, const char **ret_why)
 {
 	struct channel *c = NULL;
 	int r;
 
+	if (grant_is_plain(g))
+		return channel_grant_plain(s, g, fd, ret_why);
 	r = grant_check(s, g, ret_why);
 	if (r < 0)
 		return r;
@@ -357,6 +420,15 @@ static int channel_answer(struct service *s, struct channel *c, const struct ctl
 	return r;
 }
 
+static int channel_dispatch(struct service *s, struct channel *c, const struct ctl_msg *m)
+{
+	if (c->purpose == CTL_KEY_FOR_WIRE)
+		return channel_tunnel_answer(s, c, m);
+	if (c->purpose == CTL_KEY_FOR_METADATA)
+		return channel_sign_answer(s, c, m);
+	return channel_answer(s, c, m);
+}
+
 void channel_wake(struct service *s, struct channel *c)
 {
 	unsigned i;
@@ -367,7 +439,7 @@ void channel_wake(struct service *s, struct channel *c)
 		if (r == -EAGAIN)
 			return;
 		if (r > 0) {
-			r = channel_answer(s, c, &s->msg);
+			r = channel_dispatch(s, c, &s->msg);
 			ctl_msg_done(&s->msg);
 			if (r == 0)
 				r = 1;

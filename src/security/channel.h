@@ -8,7 +8,7 @@
  * @g:  what it says; @fd: our end, or -1 to add; taken on success only
  * @ret_why: literal, on failure
  * Return: 0, -EINVAL not a grant, -EBADF nothing to add to, -EBUSY the volume is another instance's now, -EUSERS,
- * -E2BIG too many, -EEXIST the volume has a key already, -ENOENT it has none.
+ * -E2BIG too many, -EEXIST the volume has a key already, -ENOENT it has none, -ENOKEY the host has no identity.
  */
 MUST_USE int channel_grant(struct service *s, const struct ctl_sec_channel *g, int fd,
 			   const char **ret_why);

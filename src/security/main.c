@@ -4,9 +4,9 @@
  * niter-security: the one process that holds the root key.
  *
  * It has a socket to the launcher (CTL_FD), gets from it the store directory and the TPM once, and a key channel per
- * card and format job. It opens nothing but the three files of its store while it is being configured, talks to
- * nobody else, and has no verb that gives a key to anything but a key channel.
- * Order of reading: root.h (how the root key comes to be), tree.h, wrap.h, store.h, service.h.
+ * card and format job, one to the wire, and one per metadata process. It opens nothing but the four files of its
+ * store while it is being configured, talks to nobody else, and has no verb that gives a key to anything but a channel.
+ * Order of reading: root.h (how the root key comes to be), tree.h, wrap.h, store.h, identity.h, tunnel.h, service.h.
  */
 
 #include <errno.h>
@@ -24,7 +24,8 @@
 #include "security/service.h"
 
 enum {
-	KEYS_ALIVE = 32, /* the tree, the store's, and those of one request */
+	/* the tree, the store's, those of one request and of one handshake; the identity's; the tunnels' */
+	KEYS_ALIVE = 32 + IDENTITY_KEYS + TUNNEL_KEYS_ALIVE,
 	FDS_OTHER = 16,  /* log, control, epoll, store, log file, TPM, directory, received ones */
 	FREED_MEMORY_BYTE =
 		0x5a, /* what free() leaves behind instead of a library's copy of a secret */
@@ -50,7 +51,7 @@ static int loop_run(struct service *s, struct loop *l)
 	if (r < 0)
 		return r;
 	for (;;) {
-		n = loop_wait(l, ev, -1);
+		n = loop_wait(l, ev, service_timer(s));
 		if (n < 0)
 			return n;
 		for (i = 0; i < n; i++) {

@@ -29,6 +29,7 @@ void service_done(struct service *s)
 		channel_close(s, s->channels);
 		service_reap(s);
 	}
+	identity_done(&s->identity);
 	release_log_done(&s->log);
 	store_freep(&s->store);
 	tree_done(&s->tree);
@@ -129,6 +130,32 @@ static int log_start(struct service *s, int dir)
 	return 0;
 }
 
+/* A host without an identity still has its volumes: this is no reason not to start. */
+static void identity_start(struct service *s, int dir)
+{
+	struct root_refusal *f = &s->identity_refusal;
+	bool fresh = false;
+	int r;
+
+	r = identity_open(dir, s->tree.identity, &s->identity, &fresh);
+	if (r == 0) {
+		s->has_identity = true;
+		log_info("sec.identity.open", "new=%d", fresh);
+		return;
+	}
+	(void)snprintf(f->why, sizeof(f->why), "no identity");
+	(void)snprintf(
+		f->text, sizeof(f->text),
+		r == -EBADMSG	? "%s is damaged, or of another root key (%s): put it back from a "
+				  "copy; without it, remove it and tell the other hosts this "
+				  "host's new fingerprint"
+		: r == -ENOTSUP ? "%s was written by a newer Niter (%s): install that version"
+				: "%s cannot be read or made (%s): make room on the state disk and "
+				  "see to its permissions, then restart the host",
+		IDENTITY_FILE, strerrordesc_np(-r));
+	log_err("sec.identity.absent", "err=%d text=\"%s\"", r, f->text);
+}
+
 int service_start(struct service *s, int dir, const struct key *root)
 {
 	int r;
@@ -146,6 +173,7 @@ int service_start(struct service *s, int dir, const struct key *root)
 		return r;
 	}
 	s->has_root = true;
+	identity_start(s, dir);
 	return 0;
 }
 
@@ -228,6 +256,11 @@ static int on_status(struct service *s, int sock, const struct ctl_msg *m)
 		(void)snprintf(st.root_key, sizeof(st.root_key), "absent: %s", s->refusal.why);
 	st.volume_cnt = s->has_root ? store_volume_cnt(s->store) : 0;
 	st.release_cnt = s->release_cnt;
+	if (s->has_identity) {
+		memcpy(st.fingerprint, s->identity.tunnel.fingerprint, sizeof(st.fingerprint));
+		st.certificate.len = (uint16_t)s->identity.cert_len;
+		memcpy(st.certificate.b, s->identity.cert, s->identity.cert_len);
+	}
 	return ctl_send(sock, CTL_SEC_STATUS, m->seq, &st, NULL, 0);
 }
 
@@ -242,6 +275,8 @@ static int on_channel(struct service *s, int sock, struct ctl_msg *m)
 	if (!s->has_root)
 		return ctl_ack(sock, m->seq, s->refusal_err, "%s", s->refusal.text);
 	r = channel_grant(s, &m->u.sec_channel, fd, &why);
+	if (r == -ENOKEY)
+		why = s->identity_refusal.text;
 	if (r < 0) {
 		log_warn("sec.grant.refused", "err=%d why=\"%s\"", r, why);
 		return ctl_ack(sock, m->seq, r, "%s", why);
@@ -281,6 +316,17 @@ void service_channel(struct service *s, struct channel *c)
 	channel_wake(s, c);
 	if (s->has_root)
 		log_mark(s);
+}
+
+int service_timer(struct service *s)
+{
+	const uint64_t ms_ns = 1000000;
+	uint64_t now = clock_ns(), at;
+
+	at = s->tunnel ? tunnel_expire(s->tunnel, now) : UINT64_MAX;
+	if (at == UINT64_MAX)
+		return -1;
+	return at <= now ? 0 : (int)((at - now) / ms_ns) + 1; /* a minute at most */
 }
 
 void service_reap(struct service *s)

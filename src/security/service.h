@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * What niter-security answers: the launcher's messages, and the requests on key channels.
+ * What niter-security answers: the launcher's messages, and the requests on channels: key channels of cards and
+ * format jobs, the wire's (channel_tunnel.h), and those of metadata processes (channel_sign.h).
  *
  * A key channel is a grant with a wire: the launcher says for whom and for which volumes it is good before the card
  * holds its end. What comes on it can only ask for these. A refusal is answered, logged and counted; a channel that
@@ -14,20 +15,25 @@
 #include <stdint.h>
 
 #include "base/attr.h"
+#include "base/bucket.h"
 #include "base/loop.h"
 #include "proto/control.h"
+#include "security/identity.h"
 #include "security/release_log.h"
 #include "security/root.h"
 #include "security/store.h"
 #include "security/tree.h"
+#include "security/tunnel.h"
 
 enum {
 	CHANNELS_MAX =
-		960, /* one an instance and one a format job; the launcher grants 1024 descriptors */
+		960, /* two an instance, one a format job, the wire's; the launcher grants 1024 descriptors */
 	CHANNEL_GRANTS_MAX = 32,   /* volumes of one instance: its hot-plug slots and some */
 	CHANNEL_REFUSED_MAX = 8,   /* refusals before it is closed */
 	CHANNEL_RELEASES_MAX = 8,  /* times the key of one volume goes over one channel */
 	CHANNEL_MSGS_PER_WAKE = 8, /* then others have their turn */
+	CHANNEL_SIGN_BURST = 16,   /* documents, then ... */
+	CHANNEL_SIGN_RATE = 1,     /* ... one a second */
 };
 
 enum service_ref_type { SERVICE_REF_CONTROL, SERVICE_REF_CHANNEL };
@@ -45,6 +51,7 @@ struct channel {
 	char account[TREE_ID_MAX], instance[TREE_ID_MAX];
 	struct grant grant[CHANNEL_GRANTS_MAX];
 	unsigned grant_cnt, refused_cnt;
+	struct bucket rate; /* of a metadata process */
 };
 
 struct service {
@@ -58,9 +65,17 @@ struct service {
 	struct release_log log;
 	struct channel *channels;
 	unsigned channel_cnt;
+	bool has_identity;
+	struct root_refusal identity_refusal; /* why not */
+	struct identity identity;
+	struct channel *wire;  /* the one of CTL_KEY_FOR_WIRE, if it is open */
+	struct tunnel *tunnel; /* as long as @wire is */
 	uint32_t release_cnt, refused_cnt; /* since start */
 	struct ctl_msg msg;                /* the one being handled: too large for the stack */
 	struct ctl_key_data answer;        /* wiped after use */
+	struct ctl_tun_key tun_key;        /* wiped after use */
+	struct ctl_signed signed_doc;
+	struct tunnel_out tunnel_out;
 };
 
 /* service_init(): no root key yet. */
@@ -78,6 +93,9 @@ MUST_USE int service_control(struct service *s, int sock);
 
 /* service_channel(): a key channel is readable or gone. */
 void service_channel(struct service *s, struct channel *c);
+
+/* service_timer(): does what is due. Return: milliseconds until it is to be called again, -1: never. */
+int service_timer(struct service *s);
 
 /* service_reap(): frees closed channels; after all events of one wake. */
 void service_reap(struct service *s);
