@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/num.h"
+#include "controller/base64.h"
 #include "controller/ids.h"
 #include "controller/niterd.h"
 #include "controller/params.h"
@@ -21,12 +22,10 @@ enum {
 	KERNEL_MAX_MIB = 128,
 	INITRD_MAX_MIB = 1024,
 	DISK_MAX_TIB = 16,
+	USER_DATA_TEXT_MAX = 32 * 1024,
 };
 
-typedef void method_fn(struct conn *c, const json_t *params);
-
-/* Reads the parameters of a method, or answers with what is wrong. Return: whether to go on. */
-static bool params_take(struct conn *c, const json_t *params, const struct param *table, size_t cnt)
+bool params_take(struct conn *c, const json_t *params, const struct param *table, size_t cnt)
 {
 	struct fault f;
 
@@ -228,8 +227,30 @@ static bool host_stopping(struct conn *c)
 	return true;
 }
 
+/* From base64; owned by the op, freed by conn_op_done(). */
+static int user_data_take(struct core_run *q, const char *text, struct fault *f)
+{
+	ssize_t len;
+
+	if (text[0] == '\0')
+		return 0;
+	q->user_data = calloc(1, sizeof(*q->user_data));
+	if (!q->user_data)
+		return fault_internal(f, ENOMEM, "reading the user data");
+	len = base64_decode(text, q->user_data->b, sizeof(q->user_data->b));
+	if (len == -EMSGSIZE)
+		return fault_set(f, EINVAL, "InvalidUserData.Malformed", "make it smaller",
+				 "user data holds at most %d bytes", NET_USER_DATA_MAX);
+	if (len < 0)
+		return fault_set(f, EINVAL, "InvalidUserData.Malformed", "see docs/wire/api.md",
+				 "the user data is no base64");
+	q->user_data->len = (uint32_t)len;
+	return 0;
+}
+
 static void instance_run(struct conn *c, const json_t *params)
 {
+	static char user_data[USER_DATA_TEXT_MAX];
 	struct core_run *q = &c->op.run;
 	bool wait = true;
 	const struct param table[] = {
@@ -238,15 +259,21 @@ static void instance_run(struct conn *c, const json_t *params)
 		{ "cpus", PARAM_TEXT, false, q->cpus, sizeof(q->cpus) },
 		{ "name", PARAM_TEXT, false, q->name, sizeof(q->name) },
 		{ "disk_bytes", PARAM_U64, false, &q->disk_bytes, 0 },
+		{ "private_ip", PARAM_TEXT, false, q->private_ip, sizeof(q->private_ip) },
+		{ "key", PARAM_TEXT, false, q->public_key, sizeof(q->public_key) },
+		{ "key_name", PARAM_TEXT, false, q->key_name, sizeof(q->key_name) },
+		{ "user_data", PARAM_TEXT, false, user_data, sizeof(user_data) },
 		{ "wait", PARAM_BOOL, false, &wait, 0 },
 	};
 	struct instance i;
 	struct fault f;
 
+	user_data[0] = '\0';
+
 	snprintf(q->account, sizeof(q->account), "%s", MODEL_ACCOUNT_DEFAULT);
 	if (host_stopping(c) || !params_take(c, params, table, ARRAY_SIZE(table)))
 		return;
-	if (core_check_run(&c->d->core, q, &i, &f) < 0) {
+	if (user_data_take(q, user_data, &f) < 0 || core_check_run(&c->d->core, q, &i, &f) < 0) {
 		conn_fault(c, &f);
 		return;
 	}
@@ -280,7 +307,7 @@ static void instance_list(struct conn *c, const json_t *params)
 	conn_result(c, json_pack("{s:o}", "instances", out));
 }
 
-static bool instance_take(struct conn *c, const char *ref, struct instance *ret)
+bool instance_take(struct conn *c, const char *ref, struct instance *ret)
 {
 	struct fault f;
 
@@ -481,7 +508,11 @@ static const struct {
 	{ "instance.stop", instance_stop }, { "instance.reboot", instance_reboot },
 	{ "instance.rm", instance_rm },     { "console.read", console_read },
 	{ "volume.list", volume_list },     { "volume.create", volume_create },
-	{ "volume.rm", volume_rm },
+	{ "volume.rm", volume_rm },         { "network.list", network_list },
+	{ "peer.add", peer_add },           { "peer.list", peer_list },
+	{ "peer.rm", peer_rm },             { "peer.map", peer_map },
+	{ "peer.unmap", peer_unmap },       { "forward.add", forward_add },
+	{ "forward.list", forward_list },   { "forward.rm", forward_rm },
 };
 
 static json_t *line_parse(const char *line, size_t len)

@@ -23,6 +23,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "controller/core_net.h"
 #include "controller/niterd.h"
 #include "crypto/crypto.h"
 
@@ -71,7 +72,9 @@ static void daemon_start(void)
 	d.listener = -1;
 	d.core.env = (struct core_env){ fake_now, fake_random, NULL };
 	d.recovered = true;
+	d.wire.fd = -1;
 	must(store_open(":memory:", &d.core.st) == 0);
+	must(core_net_init(&d.core) == 0);
 	must(loop_init(&d.loop) == 0);
 	must(fd_socketpair(SOCK_SEQPACKET | SOCK_NONBLOCK, &fd, &launcher) == 0);
 	must(link_init(&d, fd) == 0);

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "controller/ids.h"
+#include "controller/net_text.h"
 #include "controller/niterd.h"
 
 static void set(json_t *o, const char *key, json_t *v)
@@ -79,6 +80,27 @@ static json_t *json_of_attachments(struct daemon *d, const struct instance *i)
 	return all;
 }
 
+static void set_network(json_t *o, struct daemon *d, const struct instance *i)
+{
+	CLEANUP(free_p) struct launch_data *data = calloc(1, sizeof(*data));
+	const struct interface *ni;
+	char addr[NET_IPV4_TEXT];
+	struct net n;
+
+	if (data) {
+		snprintf(data->instance_id, sizeof(data->instance_id), "%s", i->id);
+		if (store_net_get(d->core.st, &net_launch_data, data) == 0)
+			set_text(o, "key_name", data->key_name);
+	}
+	if (net_load(d->core.st, &n) < 0)
+		return;
+	ni = net_interface_of(&n, i->id);
+	if (ni)
+		set_text(o, "private_ip", net_ipv4_text(addr, ni->addr));
+	set(o, "interfaces", json_of_interfaces(&n, i->id));
+	net_done(&n);
+}
+
 json_t *json_of_instance(struct daemon *d, const struct instance *i)
 {
 	json_t *o = json_object();
@@ -106,6 +128,7 @@ json_t *json_of_instance(struct daemon *d, const struct instance *i)
 	set_time(o, "launched", i->launched_ms);
 	set_time(o, "ended", i->ended_ms);
 	set(o, "volumes", json_of_attachments(d, i));
+	set_network(o, d, i);
 	set(o, "times", json_of_times(&i->times));
 	return o;
 }

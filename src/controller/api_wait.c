@@ -146,6 +146,9 @@ static void check_one(struct conn *c)
 		if (!live_find(c->d, c->op.id))
 			api_console_look(c);
 		break;
+	case OP_FORWARD:
+		api_forward_look(c);
+		break;
 	case OP_NONE:
 	case OP_CAPACITY:
 	case OP_HOST:
@@ -422,6 +425,12 @@ void api_timers(struct conn *c, uint64_t now_ns, uint64_t *next)
 			api_console_look(c);
 		if (c->op.kind == OP_CONSOLE && c->op.next_ns)
 			*next = min_u64(*next, c->op.next_ns);
+	}
+	if (c->op.kind == OP_FORWARD) {
+		if (now_ns >= c->op.deadline_ns)
+			api_forward_look(c);
+		else
+			*next = min_u64(*next, c->op.deadline_ns);
 	}
 	if (c->op.kind == OP_HOST_DRAIN) {
 		if (now_ns >= c->op.deadline_ns)

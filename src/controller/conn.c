@@ -36,6 +36,7 @@ void conn_op_done(struct conn *c)
 {
 	json_decref(c->op.req_id);
 	json_decref(c->op.list);
+	free(c->op.run.user_data);
 	memset(&c->op, 0, sizeof(c->op));
 }
 

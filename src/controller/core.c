@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "controller/core_net.h"
 #include "controller/core_priv.h"
 
 int core_act_add(struct core_acts *acts, enum core_act_kind kind, const char *id)
@@ -149,6 +150,11 @@ int core_step(struct core *c, struct instance *i, enum machine_event ev, const c
 		i->launched_ms = now;
 	if (i->state == INSTANCE_TERMINATED || i->state == INSTANCE_STOPPED)
 		i->ended_ms = now;
+	r = i->state == INSTANCE_TERMINATED ? core_net_release(c, i->id) : 0;
+	if (r == 0)
+		r = core_act_add(acts, CORE_NETWORK, i->id);
+	if (r < 0)
+		return r;
 	log_info("instance.state", "inst=%s from=%s to=%s event=%s", i->id,
 		 instance_state_name(before), instance_state_name(i->state),
 		 machine_event_name(ev));

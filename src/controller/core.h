@@ -19,6 +19,7 @@
 #include "controller/fault.h"
 #include "controller/machine.h"
 #include "controller/model.h"
+#include "controller/net_model.h"
 #include "controller/store.h"
 
 enum {
@@ -47,6 +48,7 @@ enum core_act_kind {
 	CORE_RESET,
 	CORE_KILL,
 	CORE_SOCKET_DROP,
+	CORE_NETWORK, /* who is where has changed: look what cards, wire and gateways must know; instance_id */
 };
 
 struct core_act {
@@ -66,6 +68,9 @@ struct core_run {
 	char cpus[16];              /* "2x1"; empty: all of the type */
 	char name[MODEL_NAME_MAX];  /* empty: none */
 	uint64_t disk_bytes;        /* 0: as big as the image */
+	char private_ip[32];        /* empty: any; unchecked */
+	char key_name[CTL_NAME_MAX], public_key[NET_KEY_MAX]; /* empty: none; unchecked */
+	struct user_data *user_data; /* NULL: none; whose it is, the caller says */
 };
 
 /* core_check_run(): everything about a launch that can be said without changing anything. *ret: the row to be. */

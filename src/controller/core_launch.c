@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/num.h"
+#include "controller/core_net.h"
 #include "controller/core_priv.h"
 #include "controller/ids.h"
 #include "controller/types.h"
@@ -28,7 +29,7 @@ int core_id_new(struct core *c, int kind, char ret[CTL_ID_MAX])
 
 	if (r < 0)
 		return r;
-	id_make((enum id_kind)kind, rnd, ret);
+	id_make((enum id_kind)kind, rnd, ret, CTL_ID_MAX);
 	return 0;
 }
 
@@ -112,7 +113,7 @@ static int check_disk(const struct core_run *q, const struct image *img, uint64_
 }
 
 static int check_all(struct core *c, const struct core_run *q, struct instance *i,
-		     uint64_t *ret_disk, struct fault *f)
+		     uint64_t *ret_disk, struct interface *ret_ni, struct fault *f)
 {
 	struct image img = { 0 };
 	int r;
@@ -125,6 +126,10 @@ static int check_all(struct core *c, const struct core_run *q, struct instance *
 		r = check_name(c, q, f);
 	if (r == 0)
 		r = check_disk(q, &img, ret_disk, f);
+	if (r == 0)
+		r = core_data_check(q, f);
+	if (r == 0)
+		r = core_net_check(c, q, ret_ni, f);
 	if (r < 0)
 		return r;
 
@@ -138,13 +143,14 @@ static int check_all(struct core *c, const struct core_run *q, struct instance *
 
 int core_check_run(struct core *c, const struct core_run *q, struct instance *ret, struct fault *f)
 {
+	struct interface ni;
 	uint64_t disk;
 
-	return check_all(c, q, ret, &disk, f);
+	return check_all(c, q, ret, &disk, &ni, f);
 }
 
-static int rows_insert(struct core *c, const struct instance *i, struct volume *v,
-		       struct core_acts *acts)
+static int rows_insert(struct core *c, const struct core_run *q, const struct instance *i,
+		       struct volume *v, struct interface *ni, struct core_acts *acts)
 {
 	int r;
 
@@ -154,6 +160,8 @@ static int rows_insert(struct core *c, const struct instance *i, struct volume *
 	r = store_instance_put(c->st, i);
 	if (r == 0)
 		r = store_volume_put(c->st, v);
+	if (r == 0)
+		r = core_net_attach(c, q, i, ni);
 	if (r == 0)
 		r = core_act_add(acts, CORE_VOLUME_CREATE, v->id);
 	if (r == 0)
@@ -168,10 +176,11 @@ int core_run(struct core *c, const struct core_run *q, struct core_acts *acts, s
 {
 	size_t acts_before = acts->cnt;
 	struct volume v = { .state = VOLUME_CREATING, .delete_on_termination = true };
+	struct interface ni;
 	struct instance i;
 	int r;
 
-	r = check_all(c, q, &i, &v.size, f);
+	r = check_all(c, q, &i, &v.size, &ni, f);
 	if (r < 0)
 		return r;
 	r = core_id_new(c, ID_INSTANCE, i.id);
@@ -185,7 +194,7 @@ int core_run(struct core *c, const struct core_run *q, struct core_acts *acts, s
 	snprintf(v.instance_id, sizeof(v.instance_id), "%s", i.id);
 	snprintf(v.device, sizeof(v.device), "%s", ROOT_DEVICE);
 	v.created_ms = i.created_ms;
-	r = rows_insert(c, &i, &v, acts);
+	r = rows_insert(c, q, &i, &v, &ni, acts);
 	if (r < 0) {
 		acts->cnt = acts_before;
 		return fault_internal(f, r, "recording the instance");
@@ -402,5 +411,7 @@ int core_start_message(struct core *c, const char *instance_id, struct ctl_l_ins
 	ret->threads = (uint8_t)i.threads;
 	ret->ram_bytes = i.ram_bytes;
 	r = start_volumes(c, &i, ret);
+	if (r == 0)
+		r = core_net_start(c, i.id, ret);
 	return r < 0 ? r : id_uuid(i.id, ret->uuid);
 }

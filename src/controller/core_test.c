@@ -19,7 +19,9 @@
 #include <cmocka.h>
 
 #include "base/num.h"
+#include "controller/core_net.h"
 #include "controller/ids.h"
+#include "controller/net_text.h"
 #include "crypto/crypto.h"
 
 enum { THINGS_MAX = 64, ASKED_MAX = 256, SEEDS = 600, STEPS = 60 };
@@ -98,7 +100,7 @@ static int world_ask(void *ptr, const struct core_acts *acts)
 	for (size_t k = 0; k < acts->cnt; k++) {
 		bool known = false;
 
-		if (acts->v[k].kind == CORE_SOCKET_DROP)
+		if (acts->v[k].kind == CORE_SOCKET_DROP || acts->v[k].kind == CORE_NETWORK)
 			continue;
 		/* As link.c: one request about one thing at a time. */
 		for (size_t j = 0; j < w.asked_cnt; j++)
@@ -204,6 +206,7 @@ static void world_answer(size_t k)
 		break;
 	case CORE_RESET:
 	case CORE_SOCKET_DROP:
+	case CORE_NETWORK:
 		break;
 	}
 }
@@ -236,6 +239,7 @@ static void world_init(uint64_t seed)
 	w.now_ms = 1795370000000;
 	w.core.env = (struct core_env){ fake_now, fake_random, NULL };
 	assert_int_equal(store_open(":memory:", &w.core.st), 0);
+	assert_int_equal(core_net_init(&w.core), 0);
 	snprintf(i.id, sizeof(i.id), "ami-0123456789abcdef0");
 	snprintf(i.account, sizeof(i.account), "%s", MODEL_ACCOUNT_DEFAULT);
 	snprintf(i.name, sizeof(i.name), "debian");
@@ -297,7 +301,8 @@ static void world_check(void)
 {
 	struct instance *n = NULL;
 	struct volume *v = NULL;
-	size_t n_cnt, v_cnt, live = 0, files = 0, running = 0;
+	size_t n_cnt, v_cnt, live = 0, files = 0, running = 0, there = 0;
+	struct net net;
 
 	assert_int_equal(store_instance_list(w.core.st, &n, &n_cnt), 0);
 	assert_int_equal(store_volume_list(w.core.st, &v, &v_cnt), 0);
@@ -324,6 +329,15 @@ static void world_check(void)
 			assert_non_null(set_find(w.file, v[k].id));
 	}
 	assert_true(files <= v_cnt);
+	/* Whatever is not terminated has its one interface, in one group; what is, has nothing left. */
+	assert_int_equal(net_load(w.core.st, &net), 0);
+	for (size_t k = 0; k < n_cnt; k++) {
+		assert_int_equal(net_interface_of(&net, n[k].id) != NULL, n[k].state != INSTANCE_TERMINATED);
+		there += n[k].state != INSTANCE_TERMINATED;
+	}
+	assert_int_equal(net.interface_cnt, there);
+	assert_int_equal(net.membership_cnt, there);
+	net_done(&net);
 	free(n);
 	free(v);
 }

@@ -19,13 +19,25 @@ const char *id_prefix(enum id_kind kind)
 		return "vol-";
 	case ID_IMAGE:
 		return "ami-";
+	case ID_VPC:
+		return "vpc-";
+	case ID_SUBNET:
+		return "subnet-";
+	case ID_GROUP:
+		return "sg-";
+	case ID_GROUP_RULE:
+		return "sgr-";
+	case ID_INTERFACE:
+		return "eni-";
+	case ID_GATEWAY:
+		return "igw-";
 	}
 	return "";
 }
 
-void id_make(enum id_kind kind, const uint8_t rnd[ID_RANDOM_BYTES], char ret[CTL_ID_MAX])
+void id_make(enum id_kind kind, const uint8_t rnd[ID_RANDOM_BYTES], char *ret, size_t cap)
 {
-	snprintf(ret, CTL_ID_MAX, "%s0%016llx", id_prefix(kind),
+	snprintf(ret, cap, "%s0%016llx", id_prefix(kind),
 		 (unsigned long long)le64_load(rnd));
 }
 

@@ -7,22 +7,33 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/attr.h"
 #include "controller/model.h"
 
-enum id_kind { ID_INSTANCE, ID_VOLUME, ID_IMAGE };
+enum id_kind {
+	ID_INSTANCE,
+	ID_VOLUME,
+	ID_IMAGE,
+	ID_VPC,
+	ID_SUBNET,
+	ID_GROUP,
+	ID_GROUP_RULE,
+	ID_INTERFACE,
+	ID_GATEWAY,
+};
 
 enum {
 	ID_RANDOM_BYTES = 8, /* what an id is made of */
 	ID_REF_MIN_HEX = 3,  /* hex digits a person must type at least when he shortens an id */
 };
 
-/* id_prefix(): "i-", "vol-", "ami-". */
+/* id_prefix(): "i-", "vol-", "ami-", "vpc-", "subnet-", "sg-", "sgr-", "eni-", "igw-". */
 const char *id_prefix(enum id_kind kind);
-/* id_make(): an id out of random bytes. */
-void id_make(enum id_kind kind, const uint8_t rnd[ID_RANDOM_BYTES], char ret[CTL_ID_MAX]);
+/* id_make(): an id out of random bytes; a subnet's needs MODEL_ID_MAX, the others fit CTL_ID_MAX. */
+void id_make(enum id_kind kind, const uint8_t rnd[ID_RANDOM_BYTES], char *ret, size_t cap);
 /* id_valid(): whole and well-formed? */
 bool id_valid(enum id_kind kind, const char *s);
 /* id_short_valid(): the beginning of an id (prefix and at least ID_REF_MIN_HEX digits), or a whole one? */

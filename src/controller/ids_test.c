@@ -16,17 +16,25 @@ static void id_make__gives_ids_that_are_valid(void **state)
 {
 	static const uint8_t zero[ID_RANDOM_BYTES],
 		ones[ID_RANDOM_BYTES] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
-	char id[CTL_ID_MAX];
+	char id[CTL_ID_MAX], long_id[MODEL_ID_MAX];
 
 	(void)state;
-	id_make(ID_INSTANCE, zero, id);
+	id_make(ID_INSTANCE, zero, id, sizeof(id));
 	assert_string_equal(id, "i-00000000000000000");
 	assert_true(id_valid(ID_INSTANCE, id));
-	id_make(ID_VOLUME, ones, id);
+	id_make(ID_VOLUME, ones, id, sizeof(id));
 	assert_string_equal(id, "vol-0ffffffffffffffff");
 	assert_true(id_valid(ID_VOLUME, id));
-	id_make(ID_IMAGE, ones, id);
+	id_make(ID_IMAGE, ones, id, sizeof(id));
 	assert_true(id_valid(ID_IMAGE, id));
+	id_make(ID_SUBNET, ones, long_id, sizeof(long_id)); /* the one that is longer than the others */
+	assert_string_equal(long_id, "subnet-0ffffffffffffffff");
+	assert_true(id_valid(ID_SUBNET, long_id));
+	id_make(ID_INTERFACE, zero, id, sizeof(id));
+	assert_true(id_valid(ID_INTERFACE, id));
+	id_make(ID_GROUP_RULE, zero, id, sizeof(id));
+	assert_true(id_valid(ID_GROUP_RULE, id));
+	assert_false(id_valid(ID_GROUP, id));
 }
 
 static void id_valid__rejects_what_only_looks_like_one(void **state)

@@ -38,7 +38,7 @@ int link_init(struct daemon *d, int fd)
 void link_done(struct daemon *d)
 {
 	while (d->link.out) {
-		struct link_out *o = d->link.out;
+		struct out_msg *o = d->link.out;
 
 		d->link.out = o->next;
 		free(o);
@@ -94,7 +94,7 @@ static int out_flush(struct daemon *d)
 	int r;
 
 	while (l->out) {
-		struct link_out *o = l->out;
+		struct out_msg *o = l->out;
 
 		r = fd_msg_send(l->fd, o->b, o->len, NULL, 0);
 		if (r == -EAGAIN)
@@ -110,29 +110,33 @@ static int out_flush(struct daemon *d)
 }
 
 /* Sends now, or when the launcher has room again. */
-static int message_send(struct daemon *d, enum ctl_type type, uint32_t seq, const void *body)
+static int packet_send(struct daemon *d, const uint8_t *p, size_t len)
 {
 	struct link *l = &d->link;
-	struct link_out *o;
-	int len, r;
+	struct out_msg *o;
+	int r;
 
-	len = ctl_encode(type, seq, body, 0, send_buf, sizeof(send_buf));
-	if (len < 0)
-		return len;
 	if (!l->out) {
-		r = fd_msg_send(l->fd, send_buf, (size_t)len, NULL, 0);
+		r = fd_msg_send(l->fd, p, len, NULL, 0);
 		if (r != -EAGAIN)
 			return r;
 	}
-	o = malloc(sizeof(*o) + (size_t)len);
+	o = malloc(sizeof(*o) + len);
 	if (!o)
 		return -ENOMEM;
 	o->next = NULL;
-	o->len = (size_t)len;
-	memcpy(o->b, send_buf, (size_t)len);
+	o->len = len;
+	memcpy(o->b, p, len);
 	*l->out_tail = o;
 	l->out_tail = &o->next;
 	return out_flush(d);
+}
+
+static int message_send(struct daemon *d, enum ctl_type type, uint32_t seq, const void *body)
+{
+	int len = ctl_encode(type, seq, body, 0, send_buf, sizeof(send_buf));
+
+	return len < 0 ? len : packet_send(d, send_buf, (size_t)len);
 }
 
 /* Asks; the request is forgotten again if it could not be sent. */
@@ -177,6 +181,30 @@ int link_ask_instances(struct daemon *d)
 	if (!d->link.live_ids)
 		return -ENOMEM;
 	return ask(d, LINK_INSTANCES, "", CTL_L_INSTANCES_READ, NULL, NULL);
+}
+
+int link_ask_gateway(struct daemon *d, const struct ctl_l_gateway_start *m)
+{
+	return ask(d, LINK_GATEWAY, m->gateway_id, CTL_L_GATEWAY_START, m, NULL);
+}
+
+int link_ask_forward(struct daemon *d, unsigned host_port, uint8_t *packet, size_t len, uint32_t *ret_seq)
+{
+	bool add = net_packet_type(packet, len) == CTL_L_FORWARD_ADD;
+	struct link_req *q;
+	char id[16];
+	int r;
+
+	snprintf(id, sizeof(id), "%u", host_port);
+	q = req_new(&d->link, add ? LINK_FORWARD_ADD : LINK_FORWARD_DEL, id);
+	if (!q)
+		return -EBUSY;
+	net_packet_seq_set(packet, q->seq);
+	r = packet_send(d, packet, len);
+	if (r < 0)
+		q->kind = LINK_NONE;
+	*ret_seq = q->seq;
+	return r;
 }
 
 /* Sends what a request about a volume or a start asks for, as the store has it now. */
@@ -287,6 +315,9 @@ static int act(struct daemon *d, const struct core_act *a)
 	case CORE_SOCKET_DROP:
 		live_drop(d, a->id);
 		return 0;
+	case CORE_NETWORK:
+		d->net_dirty = true;
+		return 0;
 	}
 	return -EINVAL;
 }
@@ -347,6 +378,21 @@ static int start_failed(struct daemon *d, const char *id, int err, const char *t
 	return settle(d, core_started(&d->core, &m, &acts), &acts);
 }
 
+/* The service sockets of an instance that runs. */
+static int sockets_take(struct daemon *d, struct ctl_msg *m, unsigned boot_cnt)
+{
+	const struct ctl_l_instance_started *s = &m->u.l_instance_started;
+	int card, svc = fd_list_take(&m->fds, 0), r;
+
+	if (svc < 0)
+		return svc;
+	r = live_add(d, s->instance_id, boot_cnt, svc);
+	if (r < 0 || !s->has_network)
+		return r;
+	card = fd_list_take(&m->fds, 1);
+	return live_network(d, s->instance_id, card, fd_list_take(&m->fds, 2));
+}
+
 /* A start's answer, a line of the list of living ones, or an instance nobody asked for. */
 static int started(struct daemon *d, struct ctl_msg *m, struct link_req *q)
 {
@@ -354,7 +400,7 @@ static int started(struct daemon *d, struct ctl_msg *m, struct link_req *q)
 	enum link_kind kind = q ? q->kind : LINK_NONE;
 	struct core_acts acts = { .cnt = 0 };
 	struct instance i = { 0 };
-	int svc = -1, r;
+	int r;
 
 	if (kind == LINK_START) {
 		if (retry(q, s->err))
@@ -363,12 +409,8 @@ static int started(struct daemon *d, struct ctl_msg *m, struct link_req *q)
 		snprintf(s->instance_id, sizeof(s->instance_id), "%s", q->id);
 	}
 	if (s->err == 0) {
-		svc = fd_list_take(&m->fds, 0);
-		if (svc < 0)
-			return svc;
 		r = store_instance_get(d->core.st, s->instance_id, &i);
-		r = live_add(d, s->instance_id,
-			     kind == LINK_START && r == 0 ? i.boot_cnt + 1 : i.boot_cnt, svc);
+		r = sockets_take(d, m, kind == LINK_START && r == 0 ? i.boot_cnt + 1 : i.boot_cnt);
 		if (r < 0)
 			return r;
 	}
@@ -421,6 +463,16 @@ static int acked_volume(struct daemon *d, const struct link_req *q, const struct
 	return settle(d, r, &acts);
 }
 
+static int gateway_failed(struct daemon *d, const char *id, int err, const char *text)
+{
+	struct ctl_l_gateway_started m = { .err = err };
+
+	snprintf(m.gateway_id, sizeof(m.gateway_id), "%s", id);
+	snprintf(m.text, sizeof(m.text), "%s", text);
+	net_gateway_started(d, &m, -1);
+	return 0;
+}
+
 static int acked(struct daemon *d, const struct ctl_msg *m, struct link_req *slot)
 {
 	struct link_req q = *slot;
@@ -448,6 +500,15 @@ static int acked(struct daemon *d, const struct ctl_msg *m, struct link_req *slo
 			api_host_stopped(d, q.seq);
 		else
 			api_link_failed(d, q.seq, a->err, a->text);
+		return 0;
+	case LINK_GATEWAY: /* only to say that it could not be */
+		return gateway_failed(d, q.id, a->err < 0 ? a->err : -EIO, a->text);
+	case LINK_FORWARD_ADD:
+		net_forward_acked(d, q.seq, (unsigned)strtoul(q.id, NULL, 10), a);
+		return 0;
+	case LINK_FORWARD_DEL:
+		if (a->err < 0 && a->err != -ENOENT)
+			log_warn("link.forward_del", "port=%s err=%d", q.id, a->err);
 		return 0;
 	case LINK_HOST:
 	case LINK_PROCESSES:
@@ -493,6 +554,18 @@ static int dispatch(struct daemon *d, struct ctl_msg *m)
 		if (q)
 			q->kind = LINK_NONE;
 		api_host(d, m->seq, &m->u.l_host);
+		return 0;
+	case CTL_L_WIRE_STARTED:
+		net_wire_started(d, fd_list_take(&m->fds, 0));
+		return 0;
+	case CTL_L_GATEWAY_STARTED:
+		if (q)
+			q->kind = LINK_NONE;
+		net_gateway_started(d, &m->u.l_gateway_started,
+				    m->u.l_gateway_started.err == 0 ? fd_list_take(&m->fds, 0) : -1);
+		return 0;
+	case CTL_L_GATEWAY_GONE:
+		net_gateway_gone(d, m->u.l_gateway_gone.gateway_id, m->u.l_gateway_gone.text);
 		return 0;
 	case CTL_L_PROCESSES:
 		if (q)

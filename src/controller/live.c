@@ -43,6 +43,8 @@ static void live_close(struct live *l)
 static void live_free(struct live *l)
 {
 	live_close(l);
+	svc_close(&l->card);
+	svc_close(&l->metadata);
 	free(l->tail);
 	free(l);
 }
@@ -73,7 +75,8 @@ int live_add(struct daemon *d, const char *instance_id, unsigned boot_cnt, int s
 			return -ENOMEM;
 		}
 		l->d = d;
-		l->svc = -1;
+		l->svc = l->card.fd = l->metadata.fd = -1;
+		d->net_dirty = true;
 		snprintf(l->id, sizeof(l->id), "%s", instance_id);
 		snprintf(l->tail->instance_id, sizeof(l->tail->instance_id), "%s", instance_id);
 		d->live[k] = l;
@@ -86,6 +89,18 @@ int live_add(struct daemon *d, const char *instance_id, unsigned boot_cnt, int s
 		return r;
 	l->svc = TAKE_FD(fd);
 	return 0;
+}
+
+int live_network(struct daemon *d, const char *instance_id, int card, int metadata)
+{
+	CLEANUP(fd_closep) int card_fd = card, metadata_fd = metadata;
+	struct live *l = live_find(d, instance_id);
+	int r;
+
+	if (!l)
+		return -ENOENT;
+	r = svc_open(d, &l->card, SVC_CARD, instance_id, TAKE_FD(card_fd));
+	return r < 0 ? r : svc_open(d, &l->metadata, SVC_METADATA, instance_id, TAKE_FD(metadata_fd));
 }
 
 int live_ask(struct live *l, enum ctl_type type, const void *body, uint32_t *ret_seq)
@@ -202,7 +217,10 @@ void live_drop(struct daemon *d, const char *instance_id)
 		if (d->live[k] == l)
 			d->live[k] = NULL;
 	live_close(l);
+	svc_close(&l->card);
+	svc_close(&l->metadata);
 	l->dead_next = d->dead;
+	d->net_dirty = true;
 	d->dead = l;
 }
 

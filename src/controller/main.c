@@ -30,12 +30,13 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "base/sandbox.h"
+#include "controller/core_net.h"
 #include "controller/niterd.h"
 #include "crypto/crypto.h"
 #include "seccomp_niterd.h"
 
 enum {
-	FDS_MAX = 1024,
+	FDS_MAX = 4096, /* three service sockets an instance */
 	EXPIRE_EVERY_S = 60,
 };
 
@@ -142,7 +143,8 @@ static int state_open(struct daemon *d, const struct config *cfg)
 	r = store_open("niterd/niter.db", &d->core.st);
 	if (r < 0)
 		return r;
-	return upload_sweep(&d->core);
+	r = core_net_init(&d->core);
+	return r < 0 ? r : upload_sweep(&d->core);
 }
 
 static int streams_open(struct daemon *d, const struct config *cfg)
@@ -176,6 +178,9 @@ static int dispatch(struct daemon *d, const struct loop_event *ev)
 	case REF_LIVE:
 		live_event(ev->ref->ptr);
 		return 0;
+	case REF_SVC:
+		svc_event(ev->ref->ptr, ev->events);
+		return 0;
 	default:
 		must(false); /* only we make references */
 		return 0;
@@ -205,6 +210,7 @@ static int timers_run(struct daemon *d)
 	if (r < 0)
 		log_err("niterd.retry", "err=%d", r);
 	live_timers(d, now, &next);
+	net_timers(d, now, &next);
 	conn_timers(d, now, &next);
 	live_reap(d);
 	expire(d, now, &next);
@@ -269,6 +275,7 @@ int main(void)
 {
 	static struct daemon d = { .listener = -1,
 				   .state_fd = -1,
+				   .wire = { .fd = -1 },
 				   .core = { .env = { env_now_ms, env_random, NULL } } };
 	int r;
 
@@ -278,6 +285,7 @@ int main(void)
 		log_err("niterd.failed", "err=%d text=\"%s\"", r, strerrordesc_np(-r));
 	conn_free_all(&d);
 	live_free_all(&d);
+	net_free(&d);
 	link_done(&d);
 	store_free(d.core.st);
 	return r < 0;

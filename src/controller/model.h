@@ -12,6 +12,7 @@
 #include "proto/control.h"
 
 enum {
+	MODEL_ID_MAX = 32,   /* of things that are in no message; with NUL */
 	MODEL_NAME_MAX = 64, /* names people give to images and instances; with NUL */
 	MODEL_CODE_MAX = 64, /* EC2 error and state reason codes; with NUL */
 	MODEL_TEXT_MAX = CTL_TEXT_MAX,

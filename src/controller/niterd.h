@@ -6,6 +6,8 @@
  *
  *   link.c     the launcher's socket: actions of the core go out, reports come in
  *   live.c     running instances: service socket, console, stop timer
+ *   svc.c      service sockets that are only told things: network cards, metadata processes, wire, gateways
+ *   net_sync.c when something changed: what each of them is told
  *   conn.c     clients: unix connections and control ports, lines in, lines out
  *   api*.c     one request at a time per client: checks parameters, calls the core, says the result
  *   upload.c   the binary frames of image.put
@@ -21,6 +23,8 @@
 #include "base/loop.h"
 #include "controller/core.h"
 #include "controller/fault.h"
+#include "controller/net_push.h"
+#include "controller/params.h"
 #include "proto/control.h"
 
 enum {
@@ -35,6 +39,8 @@ enum {
 	STOP_TIMEOUT_S = 120, /* how long a guest may take to heed its power button, unless told */
 	STOP_TIMEOUT_MAX_S = 3600,
 	CONSOLE_WAIT_MAX_MS = 60000,
+	GATEWAY_MAX = 16,            /* ways out that run */
+	FORWARD_WAIT_S = 30,         /* how long a new port may take to lead somewhere */
 	NITERD_API_VERSION = 1,
 };
 
@@ -56,6 +62,7 @@ enum op_kind {
 	OP_HOST_DRAIN, /* instances are stopping before the host does */
 	OP_HOST_STOP,
 	OP_UPLOAD,
+	OP_FORWARD, /* the launcher's answer about a port */
 };
 
 struct op {
@@ -71,6 +78,8 @@ struct op {
 	uint64_t progress_ns; /* last progress line */
 	struct core_run run;  /* OP_CAPACITY of a launch */
 	bool is_run;
+	struct forward forward; /* OP_FORWARD */
+	bool forward_new;       /* ... made by this request: undone when it fails */
 	uint64_t off; /* OP_CONSOLE */
 	uint32_t max;
 	uint32_t page; /* OP_PROCESSES */
@@ -105,6 +114,42 @@ struct conn {
 	size_t tail_len;
 };
 
+/* A message a socket had no room for. */
+struct out_msg {
+	struct out_msg *next;
+	size_t len;
+	uint8_t b[];
+};
+
+enum svc_kind { SVC_CARD, SVC_METADATA, SVC_WIRE, SVC_GATEWAY };
+
+/* A service socket whose other end is told things and acknowledges them. */
+struct svc {
+	struct daemon *d; /* NULL: never opened */
+	struct loop_ref ref;
+	enum svc_kind kind;
+	char id[CTL_ID_MAX]; /* instance or gateway; for logs */
+	int fd;              /* owned; -1: closed */
+	uint32_t seq;
+	struct out_msg *out, **out_tail; /* owned */
+	size_t out_cnt;
+	struct net_want told;
+	uint64_t retry_ns; /* something was refused: tell it again then; 0: nothing */
+	unsigned tries;    /* refusals since the last success */
+	bool metadata_told;
+};
+
+/* A gateway process, as far as we know. */
+struct way_out {
+	char id[CTL_ID_MAX]; /* empty: free */
+	bool asked, up;
+	uint32_t outside;
+	unsigned outside_prefix;
+	uint64_t retry_ns;        /* it failed or went: not before */
+	char text[CTL_TEXT_MAX];  /* why */
+	struct svc svc;
+};
+
 /* A running instance. */
 struct live {
 	struct daemon *d;
@@ -118,6 +163,7 @@ struct live {
 	uint64_t press_ns;         /* the power button is pressed again then */
 	uint64_t pull_ns;          /* next look at the console while stopping */
 	struct console_tail *tail; /* owned */
+	struct svc card, metadata; /* not open: it has no network, or they are gone */
 	struct live *dead_next;    /* on daemon.dead: freed when the turn's events are handled */
 };
 
@@ -132,6 +178,9 @@ enum link_kind {
 	LINK_PROCESSES,
 	LINK_INSTANCES,
 	LINK_STOP,
+	LINK_GATEWAY,     /* start; id: the gateway's */
+	LINK_FORWARD_ADD, /* id: the port as text */
+	LINK_FORWARD_DEL,
 };
 
 struct link_req {
@@ -143,19 +192,12 @@ struct link_req {
 	uint64_t retry_ns; /* the launcher was busy: ask again then; 0: an answer is awaited */
 };
 
-/* A message the launcher's socket had no room for. */
-struct link_out {
-	struct link_out *next;
-	size_t len;
-	uint8_t b[];
-};
-
 struct link {
 	struct loop_ref ref;
 	int fd;
 	uint32_t seq;
 	struct link_req req[LINK_REQ_MAX];
-	struct link_out *out, **out_tail;
+	struct out_msg *out, **out_tail;
 	char (*live_ids)[CTL_ID_MAX]; /* while recovering; owned */
 	size_t live_cnt;
 };
@@ -171,6 +213,11 @@ struct daemon {
 	struct conn *conn[CONN_MAX + PORT_MAX]; /* owned; NULL: free */
 	struct live *live[LIVE_MAX];            /* owned; NULL: free */
 	struct live *dead;                      /* owned; see live.dead_next */
+	struct svc wire;
+	struct way_out way_out[GATEWAY_MAX];
+	struct net_want forwards; /* what the launcher was told of ports */
+	bool net_dirty;           /* networks changed: net_sync() at the end of this turn */
+	uint64_t net_retry_ns;    /* ... or then; 0: never */
 	bool recovered;                         /* requests are served */
 	bool host_stopping;
 	bool quit;
@@ -178,7 +225,7 @@ struct daemon {
 	uint64_t expire_ns;
 };
 
-enum { REF_LINK = 1, REF_LISTENER, REF_CONN, REF_LIVE };
+enum { REF_LINK = 1, REF_LISTENER, REF_CONN, REF_LIVE, REF_SVC };
 
 /* link.c */
 MUST_USE int link_init(struct daemon *d, int fd);
@@ -195,8 +242,44 @@ MUST_USE int link_timers(struct daemon *d, uint64_t now_ns, uint64_t *next);
 /* link_acts(): carries the core's actions out. Return: 0, -errno of the first that could not be. */
 MUST_USE int link_acts(struct daemon *d, const struct core_acts *acts);
 
+/* link_ask_gateway(): starts it; link_ask_forward(): @packet is a CTL_L_FORWARD_… with seq 0, which is set. */
+MUST_USE int link_ask_gateway(struct daemon *d, const struct ctl_l_gateway_start *m);
+MUST_USE int link_ask_forward(struct daemon *d, unsigned host_port, uint8_t *packet, size_t len, uint32_t *ret_seq);
+
+/* svc.c */
+/* svc_open(): @fd is taken, also on failure. What was open there is closed and forgotten first. */
+MUST_USE int svc_open(struct daemon *d, struct svc *s, enum svc_kind kind, const char *id, int fd);
+void svc_close(struct svc *s);
+bool svc_is_open(const struct svc *s);
+/* svc_send(): one encoded message; its seq is written into it. Return: 0 sent or queued, -errno. */
+MUST_USE int svc_send(struct svc *s, uint8_t *packet, size_t len, uint32_t *ret_seq);
+void svc_event(struct svc *s, uint32_t events);
+
+/* net_sync.c */
+/* net_sync(): tells everybody what has changed since they were told last. */
+void net_sync(struct daemon *d);
+void net_timers(struct daemon *d, uint64_t now_ns, uint64_t *next);
+/* Answers and events. @svc: taken. */
+void net_svc_ack(struct svc *s, uint32_t seq, const struct ctl_ack *a);
+void net_wire_started(struct daemon *d, int svc);
+void net_gateway_started(struct daemon *d, const struct ctl_l_gateway_started *m, int svc);
+void net_gateway_gone(struct daemon *d, const char *gateway_id, const char *text);
+void net_forward_acked(struct daemon *d, uint32_t seq, unsigned host_port, const struct ctl_ack *a);
+/* net_forward_state(): Return: 1 the port leads to its instance, 0 not yet, and @ret_text says why if anybody knows. */
+MUST_USE int net_forward_state(struct daemon *d, unsigned host_port, const char **ret_text);
+void net_free(struct daemon *d);
+
+/* api_net.c: network.*, peer.*, forward.* */
+typedef void method_fn(struct conn *c, const json_t *params);
+method_fn network_list, peer_add, peer_list, peer_rm, peer_map, peer_unmap, forward_add, forward_list, forward_rm;
+/* api_forward_look(): is it ready? api_forward_failed(): the launcher refused it. */
+void api_forward_look(struct conn *c);
+void api_forward_failed(struct daemon *d, unsigned host_port, const char *text);
+
 /* live.c */
 struct live *live_find(struct daemon *d, const char *instance_id);
+/* live_network(): the service sockets of network card and metadata process; both are taken. */
+MUST_USE int live_network(struct daemon *d, const char *instance_id, int card, int metadata);
 /* live_add(): @svc is taken. */
 MUST_USE int live_add(struct daemon *d, const char *instance_id, unsigned boot_cnt, int svc);
 /* live_drop(): keeps the console, closes the socket, frees. */
@@ -229,6 +312,10 @@ void conn_progress(struct conn *c, const char *step, uint64_t done, uint64_t tot
 void conn_op_done(struct conn *c);
 
 /* api.c */
+/* params_take(): reads the parameters of a method, or answers with what is wrong. Return: whether to go on. */
+bool params_take(struct conn *c, const json_t *params, const struct param *table, size_t cnt);
+/* instance_take(): the instance @ref names, or the answer that there is none. */
+bool instance_take(struct conn *c, const char *ref, struct instance *ret);
 /* api_request(): one line of a client that said hello. */
 void api_request(struct conn *c, const char *line, size_t len);
 /* api_hello(): is it a hello? Then *ret is the session (owned by the caller: json_decref). */
@@ -250,6 +337,8 @@ void api_timers(struct conn *c, uint64_t now_ns, uint64_t *next);
 
 /* api_json.c */
 json_t *json_of_instance(struct daemon *d, const struct instance *i);
+/* json_of_interfaces(): those of an instance; NULL: all there are. */
+json_t *json_of_interfaces(const struct net *n, const char *instance_id);
 json_t *json_of_image(const struct image *i);
 json_t *json_of_volume(const struct volume *v);
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Between store_sqlite.c, store_schema.c and store_vfs.c only. */
+/* Between the store_*.c files only. */
 
 #include <sqlite3.h>
 
 #include "base/attr.h"
+
+struct store;
 
 /* store_schema_update(): every migration the database has not had yet, each in its own transaction. */
 MUST_USE int store_schema_update(sqlite3 *db);
@@ -15,3 +17,5 @@ MUST_USE int store_exec(sqlite3 *db, const char *sql);
 int store_errno(int rc);
 /* store_vfs_init(): registers the file layer that leaves relative names alone; once. Return: its name, NULL on failure. */
 const char *store_vfs_init(void);
+/* store_db(): the connection; borrowed. */
+sqlite3 *store_db(struct store *s);

@@ -60,7 +60,58 @@ static const char v2[] = "ALTER TABLE instance ADD COLUMN volume_us INTEGER NOT 
 			 "ALTER TABLE instance ADD COLUMN first_run_us INTEGER NOT NULL DEFAULT 0;"
 			 "ALTER TABLE instance ADD COLUMN hv_cpu_us INTEGER NOT NULL DEFAULT 0;";
 
-static const char *const steps[STORE_VERSION] = { v1, v2 };
+/* Networks. Addresses are numbers, MACs text; a rule's remote side is a block or the members of a group. */
+static const char v3[] =
+	"CREATE TABLE vpc ("
+	"  id TEXT PRIMARY KEY NOT NULL, account TEXT NOT NULL, addr INTEGER NOT NULL, prefix INTEGER NOT NULL,"
+	"  vni INTEGER NOT NULL UNIQUE, domain TEXT NOT NULL, is_default INTEGER NOT NULL, created_ms INTEGER NOT NULL"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE UNIQUE INDEX vpc_default ON vpc(account) WHERE is_default = 1;"
+	"CREATE TABLE subnet ("
+	"  id TEXT PRIMARY KEY NOT NULL, vpc_id TEXT NOT NULL REFERENCES vpc(id), addr INTEGER NOT NULL,"
+	"  prefix INTEGER NOT NULL, is_default INTEGER NOT NULL, created_ms INTEGER NOT NULL, UNIQUE (vpc_id, addr)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE security_group ("
+	"  id TEXT PRIMARY KEY NOT NULL, vpc_id TEXT NOT NULL REFERENCES vpc(id), account TEXT NOT NULL,"
+	"  name TEXT NOT NULL, description TEXT NOT NULL, created_ms INTEGER NOT NULL, UNIQUE (vpc_id, name)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE security_rule ("
+	"  id TEXT PRIMARY KEY NOT NULL, group_id TEXT NOT NULL REFERENCES security_group(id) ON DELETE CASCADE,"
+	"  egress INTEGER NOT NULL, proto INTEGER NOT NULL, port_min INTEGER NOT NULL, port_max INTEGER NOT NULL,"
+	"  addr INTEGER NOT NULL, prefix INTEGER NOT NULL, member_group_id TEXT REFERENCES security_group(id)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE interface ("
+	"  id TEXT PRIMARY KEY NOT NULL, account TEXT NOT NULL, subnet_id TEXT NOT NULL REFERENCES subnet(id),"
+	"  instance_id TEXT REFERENCES instance(id), device_idx INTEGER NOT NULL, mac TEXT NOT NULL UNIQUE,"
+	"  addr INTEGER NOT NULL, source_dest_check INTEGER NOT NULL, outside_idx INTEGER NOT NULL,"
+	"  created_ms INTEGER NOT NULL, UNIQUE (subnet_id, addr)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE UNIQUE INDEX interface_slot ON interface(instance_id, device_idx) WHERE instance_id IS NOT NULL;"
+	"CREATE TABLE interface_group ("
+	"  interface_id TEXT NOT NULL REFERENCES interface(id) ON DELETE CASCADE,"
+	"  group_id TEXT NOT NULL REFERENCES security_group(id), PRIMARY KEY (interface_id, group_id)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE gateway ("
+	"  id TEXT PRIMARY KEY NOT NULL, vpc_id TEXT NOT NULL UNIQUE REFERENCES vpc(id), mac TEXT NOT NULL UNIQUE"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE launch_data ("
+	"  instance_id TEXT PRIMARY KEY NOT NULL REFERENCES instance(id) ON DELETE CASCADE, key_name TEXT NOT NULL,"
+	"  public_key TEXT NOT NULL, user_data BLOB"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE peer ("
+	"  number INTEGER PRIMARY KEY NOT NULL, name TEXT NOT NULL UNIQUE, addr INTEGER NOT NULL,"
+	"  port INTEGER NOT NULL, fingerprint BLOB NOT NULL, UNIQUE (addr, port)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE remote ("
+	"  vpc_id TEXT NOT NULL REFERENCES vpc(id), addr INTEGER NOT NULL, mac TEXT NOT NULL UNIQUE,"
+	"  peer INTEGER NOT NULL REFERENCES peer(number) ON DELETE CASCADE, PRIMARY KEY (vpc_id, addr)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE forward ("
+	"  host_port INTEGER PRIMARY KEY NOT NULL,"
+	"  instance_id TEXT NOT NULL REFERENCES instance(id) ON DELETE CASCADE, port INTEGER NOT NULL"
+	") STRICT, WITHOUT ROWID;";
+
+static const char *const steps[STORE_VERSION] = { v1, v2, v3 };
 
 static int version_get(sqlite3 *db, int *ret)
 {

@@ -132,6 +132,11 @@ int store_errno(int rc)
 	}
 }
 
+sqlite3 *store_db(struct store *s)
+{
+	return s->db;
+}
+
 int store_exec(sqlite3 *db, const char *sql)
 {
 	int rc = sqlite3_exec(db, sql, NULL, NULL, NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 #include "controller/store.h"
+#include "controller/store_net.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -13,7 +14,7 @@
 
 #include <cmocka.h>
 
-static const char *golden; /* tests/corpora/store/v1.sql */
+static const char *golden, *golden2; /* tests/corpora/store/v1.sql, v2.sql */
 static char dir[] = "/tmp/niter-store.XXXXXX";
 
 static struct image image_of(const char *id, const char *name)
@@ -202,6 +203,140 @@ static void store_open__brings_version_1_up_to_date(void **state)
 	}
 }
 
+static void store_open__brings_version_2_up_to_date(void **state)
+{
+	struct instance n = { 0 };
+	struct vpc v = { .id = "vpc-0123456789abcdef0", .account = MODEL_ACCOUNT_DEFAULT, .prefix = 16, .vni = 0x1001 };
+	struct store *s;
+	char path[64];
+	void *list;
+	size_t cnt;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/v2.db", dir);
+	db_make(path, file_text(golden2));
+	for (int again = 0; again < 2; again++) {
+		assert_int_equal(store_open(path, &s), 0);
+		assert_int_equal(store_instance_get(s, "i-0123456789abcdef0", &n), 0);
+		assert_int_equal(n.times.volume_us, 700000);
+		assert_int_equal(store_net_list(s, &net_vpcs, &list, &cnt), 0);
+		assert_int_equal(cnt, again); /* networks are new: none was there */
+		free(list);
+		assert_int_equal(store_net_put(s, &net_vpcs, &v), 0);
+		store_free(s);
+	}
+}
+
+static struct interface interface_of(const char *id, const char *instance_id, uint32_t addr, uint8_t mac)
+{
+	struct interface i = { .subnet_id = "subnet-0123456789abcdef0", .addr = addr, .mac = { 6, 0, 0, 0, 0, mac } };
+
+	snprintf(i.id, sizeof(i.id), "%s", id);
+	snprintf(i.instance_id, sizeof(i.instance_id), "%s", instance_id);
+	return i;
+}
+
+static void network_put(struct store *s)
+{
+	struct vpc v = { .id = "vpc-0123456789abcdef0", .prefix = 16, .vni = 0x1001, .is_default = true };
+	struct subnet sub = { .id = "subnet-0123456789abcdef0", .vpc_id = "vpc-0123456789abcdef0", .prefix = 20 };
+	struct instance n = instance_of("i-0123456789abcdef0", "web", INSTANCE_RUNNING);
+
+	assert_int_equal(store_instance_put(s, &n), 0);
+	assert_int_equal(store_net_put(s, &net_subnets, &sub), -EBUSY); /* a network must exist first */
+	assert_int_equal(store_net_put(s, &net_vpcs, &v), 0);
+	assert_int_equal(store_net_put(s, &net_subnets, &sub), 0);
+}
+
+static void store_net__gives_back_what_was_put(void **state)
+{
+	struct interface i = interface_of("eni-0123456789abcdef0", "i-0123456789abcdef0", 0xac1f0004, 1), i2 = i;
+	struct launch_data *d = calloc(1, sizeof(*d)), *d2 = calloc(1, sizeof(*d2));
+	struct peer p = { .number = 7, .name = "b", .addr = 0x0a4d0002, .port = 4500, .fingerprint = { 1, 2, 255 } }, p2 = p;
+	struct store *s;
+
+	(void)state;
+	assert_non_null(d);
+	assert_non_null(d2);
+	assert_int_equal(store_open(":memory:", &s), 0);
+	network_put(s);
+	i.source_dest_check = true;
+	i.created_ms = 1795370000123;
+	assert_int_equal(store_net_put(s, &net_interfaces, &i), 0);
+	assert_int_equal(store_net_get(s, &net_interfaces, &i2), 0);
+	assert_memory_equal(&i, &i2, sizeof(i));
+	snprintf(d->instance_id, sizeof(d->instance_id), "i-0123456789abcdef0");
+	memcpy(d2->instance_id, d->instance_id, sizeof(d->instance_id));
+	assert_int_equal(store_net_get(s, &net_launch_data, d2), -ENOENT);
+	d->user_data.len = sizeof(d->user_data.b);
+	memset(d->user_data.b, 0, sizeof(d->user_data.b)); /* bytes, not text */
+	d->user_data.b[5] = 0xff;
+	assert_int_equal(store_net_put(s, &net_launch_data, d), 0);
+	assert_int_equal(store_net_get(s, &net_launch_data, d2), 0);
+	assert_memory_equal(d, d2, sizeof(*d));
+	assert_int_equal(store_net_put(s, &net_peers, &p), 0);
+	memset(&p2.fingerprint, 0, sizeof(p2.fingerprint));
+	assert_int_equal(store_net_get(s, &net_peers, &p2), 0);
+	assert_memory_equal(&p, &p2, sizeof(p));
+	assert_int_equal(store_net_delete(s, &net_peers, &p), 0);
+	assert_int_equal(store_net_delete(s, &net_peers, &p), -ENOENT);
+	free(d);
+	free(d2);
+	store_free(s);
+}
+
+static void store_net__refuses_what_cannot_be(void **state)
+{
+	struct interface a = interface_of("eni-0123456789abcdef0", "i-0123456789abcdef0", 0xac1f0004, 1);
+	struct interface b = interface_of("eni-0123456789abcdef1", "", 0xac1f0004, 2);
+	struct store *s;
+
+	(void)state;
+	assert_int_equal(store_open(":memory:", &s), 0);
+	network_put(s);
+	assert_int_equal(store_net_put(s, &net_interfaces, &a), 0);
+	assert_int_equal(store_net_put(s, &net_interfaces, &b), -EEXIST); /* an address is one's */
+	b.addr++;
+	b.mac[5] = 1;
+	assert_int_equal(store_net_put(s, &net_interfaces, &b), -EEXIST); /* and so is a MAC */
+	b.mac[5] = 2;
+	assert_int_equal(store_net_put(s, &net_interfaces, &b), 0);
+	snprintf(b.instance_id, sizeof(b.instance_id), "i-0123456789abcdef9");
+	assert_int_equal(store_net_put(s, &net_interfaces, &b), -EBUSY); /* of an instance that is not there */
+	assert_int_equal(store_instance_delete(s, "i-0123456789abcdef0"), -EBUSY);
+	store_free(s);
+}
+
+/* What this program never wrote is reported, not believed. */
+static void store_net__reports_rows_it_never_wrote(void **state)
+{
+	static const char *const bad[] = {
+		"INSERT INTO peer VALUES(1, 'b', 5000000000, 4500, zeroblob(32))",
+		"INSERT INTO peer VALUES(1, 'b', -1, 4500, zeroblob(32))",
+		"INSERT INTO peer VALUES(1, 'b', 1, 4500, zeroblob(31))",
+		"INSERT INTO peer VALUES(1, printf('%.*c', 64, 'x'), 1, 4500, zeroblob(32))",
+	};
+	static const char good[] = "INSERT INTO peer VALUES(1, 'b', 1, 4500, zeroblob(32))";
+	char path[64];
+
+	(void)state;
+	for (size_t k = 0; k <= ARRAY_SIZE(bad); k++) {
+		struct store *s;
+		void *list = NULL;
+		size_t cnt;
+
+		snprintf(path, sizeof(path), "%s/net%zu.db", dir, k);
+		db_make(path, file_text(golden2));
+		assert_int_equal(store_open(path, &s), 0);
+		store_free(s);
+		db_make(path, k == ARRAY_SIZE(bad) ? good : bad[k]);
+		assert_int_equal(store_open(path, &s), 0);
+		assert_int_equal(store_net_list(s, &net_peers, &list, &cnt), k == ARRAY_SIZE(bad) ? 0 : -EUCLEAN);
+		free(list);
+		store_free(s);
+	}
+}
+
 static void store_open__refuses_what_a_newer_niterd_wrote(void **state)
 {
 	struct store *s = NULL;
@@ -275,6 +410,10 @@ int main(int argc, char **argv)
 		cmocka_unit_test(store__refuses_what_cannot_be),
 		cmocka_unit_test(store_rollback__undoes_and_commit_keeps),
 		cmocka_unit_test(store_open__brings_version_1_up_to_date),
+		cmocka_unit_test(store_open__brings_version_2_up_to_date),
+		cmocka_unit_test(store_net__gives_back_what_was_put),
+		cmocka_unit_test(store_net__refuses_what_cannot_be),
+		cmocka_unit_test(store_net__reports_rows_it_never_wrote),
 		cmocka_unit_test(store_open__refuses_what_a_newer_niterd_wrote),
 		cmocka_unit_test(store_open__refuses_what_is_no_database),
 		cmocka_unit_test(store__reports_rows_it_never_wrote),
@@ -282,9 +421,10 @@ int main(int argc, char **argv)
 	char cmd[128];
 	int r;
 
-	if (argc != 2 || !mkdtemp(dir))
+	if (argc != 3 || !mkdtemp(dir))
 		return 1;
 	golden = argv[1];
+	golden2 = argv[2];
 	r = cmocka_run_group_tests(tests, NULL, NULL);
 	snprintf(cmd, sizeof(cmd), "rm -r %s", dir);
 	return system(cmd) == 0 ? r : 1;

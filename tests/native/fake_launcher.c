@@ -13,7 +13,13 @@
  *   host-crash       all instances vanish without a word, niterd is started again
  *   poweroff ID      the guest powers itself off;   crash ID   it triple-faults
  *   say ID TEXT      the guest prints a line
+ *   restart-wire     the wire begins anew and knows nothing
+ *   gateway-gone     every gateway ends
  *   quit
+ *
+ * FAKE_TRACE names a file: every message about networks is written there as one line of JSON, as the card, the
+ * metadata process, the wire or the gateway it was for has read it. FAKE_PORT_TAKEN is a host port no forward can have.
+ * The wire refuses an interface the first time if FAKE_WIRE_LATE is set, as one whose ring has not come yet.
  *
  * Guests of type c5.large ignore their power button, those of t3a.nano boot in silence. A kernel that begins with "BAD" is refused. FAKE_DISK_BYTES limits
  * the size of a volume, FAKE_RAM_MIB the host's memory. With FAKE_JAIL=1 (needs root) niterd gets the namespaces, the uid
@@ -40,14 +46,16 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "proto/control.h"
+#include "fake_network.h"
 
-enum { JAIL_UID = 200002, GUESTS_MAX = 32, CONSOLE_MAX = 128 * 1024, BUTTON_MS = 150 };
+enum { JAIL_UID = 200002, GUESTS_MAX = 32, GATEWAYS_MAX = 4, POLL_MAX = 5 + 3 * GUESTS_MAX + GATEWAYS_MAX, CONSOLE_MAX = 128 * 1024, BUTTON_MS = 150 };
 
 struct guest {
 	char id[CTL_ID_MAX]; /* empty: free */
 	char type[CTL_NAME_MAX];
 	uint64_t ram;
 	int svc, svc_niterd; /* both ends: the other one is given to every new niterd */
+	int card, card_niterd, meta, meta_niterd; /* -1: it has no network */
 	char *console;
 	size_t console_len;
 	uint64_t off_ns; /* when it heeds its power button; 0: not pressed */
@@ -58,6 +66,12 @@ static struct {
 	int listener, ctl_listener, ctl_client, port, port_niterd, link;
 	pid_t niterd;
 	struct guest guest[GUESTS_MAX];
+	struct {
+		char id[CTL_ID_MAX]; /* empty: free */
+		int svc, svc_niterd;
+	} gateway[GATEWAYS_MAX];
+	int wire, wire_niterd;
+	bool wire_late;
 	uint64_t ram_bytes, disk_bytes;
 } f;
 
@@ -148,6 +162,21 @@ static int state_detach(int fd)
 	return tree;
 }
 
+static void wire_announce(void)
+{
+	(void)!ctl_send(f.link, CTL_L_WIRE_STARTED, 0, NULL, &f.wire_niterd, 1);
+}
+
+static void wire_start(void)
+{
+	fd_closep(&f.wire);
+	fd_closep(&f.wire_niterd);
+	if (fd_socketpair(SOCK_SEQPACKET, &f.wire, &f.wire_niterd) < 0)
+		die("wire");
+	f.wire_late = getenv("FAKE_WIRE_LATE") != NULL;
+	fake_trace_line("{\"to\":\"wire\",\"what\":\"started\"}");
+}
+
 static void niterd_start(void)
 {
 	struct ctl_l_config conf = {
@@ -187,6 +216,7 @@ static void niterd_start(void)
 	if (ctl_send(f.link, CTL_L_CONFIG, 0, &conf, fds, 3) < 0)
 		die("config");
 	close(state);
+	wire_announce();
 }
 
 /* At the end: niterd closes its database before somebody removes the directory. */
@@ -230,6 +260,10 @@ static void guest_free(struct guest *g)
 {
 	fd_closep(&g->svc);
 	fd_closep(&g->svc_niterd);
+	fd_closep(&g->card);
+	fd_closep(&g->card_niterd);
+	fd_closep(&g->meta);
+	fd_closep(&g->meta_niterd);
 	free(g->console);
 	memset(g, 0, sizeof(*g));
 }
@@ -281,9 +315,11 @@ static void started_send(struct guest *g, uint32_t seq)
 	struct ctl_l_instance_started m = {
 		.jail_us = 1000, .key_us = 2000, .attach_us = 3000, .first_run_us = 4000
 	};
+	int fds[3] = { g->svc_niterd, g->card_niterd, g->meta_niterd };
 
 	snprintf(m.instance_id, sizeof(m.instance_id), "%s", g->id);
-	link_send(CTL_L_INSTANCE_STARTED, seq, &m, &g->svc_niterd, 1);
+	m.has_network = g->card >= 0;
+	link_send(CTL_L_INSTANCE_STARTED, seq, &m, fds, m.has_network ? 3 : 1);
 }
 
 static void start_refuse(uint32_t seq, const char *id, int err, const char *text)
@@ -313,8 +349,13 @@ static void start(const struct ctl_l_instance_start *s, uint32_t seq)
 		return;
 	}
 	g->console = malloc(CONSOLE_MAX);
+	g->card = g->card_niterd = g->meta = g->meta_niterd = -1;
 	if (!g->console || fd_socketpair(SOCK_SEQPACKET, &g->svc, &g->svc_niterd) < 0)
 		die("guest");
+	if (s->interface_cnt && (fd_socketpair(SOCK_SEQPACKET, &g->card, &g->card_niterd) < 0 ||
+				 fd_socketpair(SOCK_SEQPACKET, &g->meta, &g->meta_niterd) < 0))
+		die("guest");
+	fake_trace_start(s);
 	snprintf(g->id, sizeof(g->id), "%s", s->instance_id);
 	snprintf(g->type, sizeof(g->type), "%s", s->type_name);
 	g->ram = s->ram_bytes;
@@ -408,6 +449,77 @@ static void instances(uint32_t seq)
 	(void)!ctl_ack(f.link, seq, 0, NULL);
 }
 
+static void gateway_start(const struct ctl_l_gateway_start *s, uint32_t seq)
+{
+	struct ctl_l_gateway_started m = { .outside_prefix = 24 };
+	size_t at = GATEWAYS_MAX;
+
+	for (size_t k = GATEWAYS_MAX; k-- > 0;) {
+		if (strcmp(f.gateway[k].id, s->gateway_id) == 0) {
+			at = k;
+			break;
+		}
+		if (!f.gateway[k].id[0])
+			at = k;
+	}
+	if (at == GATEWAYS_MAX)
+		die("too many gateways");
+	snprintf(m.gateway_id, sizeof(m.gateway_id), "%s", s->gateway_id);
+	if (!f.gateway[at].id[0]) {
+		snprintf(f.gateway[at].id, CTL_ID_MAX, "%s", s->gateway_id);
+		if (fd_socketpair(SOCK_SEQPACKET, &f.gateway[at].svc, &f.gateway[at].svc_niterd) < 0)
+			die("gateway");
+	}
+	fake_trace_gateway(s);
+	m.outside_addr[0] = 100;
+	m.outside_addr[1] = 64;
+	m.outside_addr[2] = (uint8_t)at;
+	link_send(CTL_L_GATEWAY_STARTED, seq, &m, &f.gateway[at].svc_niterd, 1);
+}
+
+static void gateways_gone(void)
+{
+	for (size_t k = 0; k < GATEWAYS_MAX; k++) {
+		struct ctl_l_gateway_gone m = { .text = "it was told to" };
+
+		if (!f.gateway[k].id[0])
+			continue;
+		snprintf(m.gateway_id, sizeof(m.gateway_id), "%s", f.gateway[k].id);
+		fd_closep(&f.gateway[k].svc);
+		fd_closep(&f.gateway[k].svc_niterd);
+		f.gateway[k].id[0] = '\0';
+		link_send(CTL_L_GATEWAY_GONE, 0, &m, NULL, 0);
+	}
+}
+
+static void forward_add(const struct ctl_l_forward *w, uint32_t seq)
+{
+	const char *taken = getenv("FAKE_PORT_TAKEN");
+
+	fake_trace_message("launcher", "", &msg);
+	if (taken && strtoul(taken, NULL, 10) == w->host_port)
+		(void)!ctl_ack(f.link, seq, -EADDRINUSE, "another program of the host listens there");
+	else
+		(void)!ctl_ack(f.link, seq, 0, NULL);
+}
+
+/* What a card, a metadata process, the wire or a gateway was told. */
+static void told(int fd, const char *who, const char *id)
+{
+	int err = 0;
+
+	if (ctl_recv(fd, &msg) <= 0)
+		return;
+	fake_trace_message(who, id, &msg);
+	if (f.wire_late && fd == f.wire && msg.type == CTL_VPC_INTERFACE_SET) {
+		f.wire_late = false;
+		err = -ENOENT;
+	}
+	if (msg.type != CTL_METADATA_PUT)
+		(void)!ctl_ack(fd, msg.seq, err, err ? "no such port yet" : NULL);
+	ctl_msg_done(&msg);
+}
+
 static void link_message(void)
 {
 	uint32_t seq = msg.seq;
@@ -435,6 +547,16 @@ static void link_message(void)
 		break;
 	case CTL_L_INSTANCES_READ:
 		instances(seq);
+		break;
+	case CTL_L_GATEWAY_START:
+		gateway_start(&msg.u.l_gateway_start, seq);
+		break;
+	case CTL_L_FORWARD_ADD:
+		forward_add(&msg.u.l_forward, seq);
+		break;
+	case CTL_L_FORWARD_DEL:
+		fake_trace_message("launcher", "", &msg);
+		(void)!ctl_ack(f.link, seq, 0, NULL);
 		break;
 	case CTL_L_HOST_STOP:
 		(void)!ctl_ack(f.link, seq, 0, NULL);
@@ -473,7 +595,16 @@ static void command(char *line)
 		for (size_t k = 0; word[0] == 'h' && k < GUESTS_MAX; k++)
 			if (f.guest[k].id[0])
 				guest_free(&f.guest[k]);
+		if (word[0] == 'h') {
+			gateways_gone();
+			wire_start();
+		}
 		niterd_restart();
+	} else if (strcmp(word, "restart-wire") == 0) {
+		wire_start();
+		wire_announce();
+	} else if (strcmp(word, "gateway-gone") == 0) {
+		gateways_gone();
 	} else if (g && strcmp(word, "say") == 0) {
 		guest_say(g, save);
 	} else if (g) {
@@ -496,13 +627,25 @@ static void turn(struct pollfd *p, nfds_t cnt)
 {
 	char line[512];
 
-	for (size_t k = 4; k < cnt; k++) {
-		struct guest *g = &f.guest[k - 4];
+	for (size_t k = 5; k < cnt; k++) {
+		struct guest *g = &f.guest[(k - 5) % GUESTS_MAX];
+		size_t gw = k - 5 - 3 * GUESTS_MAX;
 
-		if (p[k].fd >= 0 && p[k].fd == g->svc && (p[k].revents & POLLIN) &&
-		    ctl_recv(g->svc, &msg) > 0)
+		if (p[k].fd < 0 || !(p[k].revents & POLLIN))
+			continue;
+		if (k - 5 >= 3 * GUESTS_MAX) {
+			if (p[k].fd == f.gateway[gw].svc)
+				told(p[k].fd, "gateway", f.gateway[gw].id);
+		} else if (p[k].fd == g->card) {
+			told(g->card, "card", g->id);
+		} else if (p[k].fd == g->meta) {
+			told(g->meta, "metadata", g->id);
+		} else if (p[k].fd == g->svc && ctl_recv(g->svc, &msg) > 0) {
 			svc_message(g);
+		}
 	}
+	if (p[4].fd == f.wire && (p[4].revents & POLLIN))
+		told(f.wire, "wire", "");
 	if ((p[1].revents & (POLLIN | POLLHUP)) && p[1].fd == f.link) {
 		int r = ctl_recv(f.link, &msg);
 
@@ -564,23 +707,35 @@ int main(int argc, char **argv)
 	f.ctl_listener = unix_listen(f.ctl_path);
 	if (fd_socketpair(SOCK_STREAM, &f.port, &f.port_niterd) < 0)
 		die("port");
+	f.wire = f.wire_niterd = -1;
+	fake_trace_open(getenv("FAKE_TRACE"));
+	wire_start();
 	niterd_start();
 	if (atexit(niterd_end) != 0)
 		die("atexit");
 	for (;;) {
-		struct pollfd p[4 + GUESTS_MAX];
+		struct pollfd p[POLL_MAX];
 
 		p[0] = (struct pollfd){ .fd = STDIN_FILENO, .events = POLLIN };
 		p[1] = (struct pollfd){ .fd = f.link, .events = POLLIN };
 		p[2] = (struct pollfd){ .fd = f.ctl_client < 0 ? f.ctl_listener : f.ctl_client,
 					.events = POLLIN };
 		p[3] = (struct pollfd){ .fd = f.port, .events = POLLIN };
-		for (size_t k = 0; k < GUESTS_MAX; k++)
-			p[4 + k] = (struct pollfd){ .fd = f.guest[k].id[0] ? f.guest[k].svc : -1,
-						    .events = POLLIN };
-		if (poll(p, 4 + GUESTS_MAX, 20) < 0 && errno != EINTR)
+		p[4] = (struct pollfd){ .fd = f.wire, .events = POLLIN };
+		for (size_t k = 0; k < GUESTS_MAX; k++) {
+			const struct guest *g = &f.guest[k];
+			bool there = g->id[0] != '\0';
+
+			p[5 + k] = (struct pollfd){ .fd = there ? g->svc : -1, .events = POLLIN };
+			p[5 + GUESTS_MAX + k] = (struct pollfd){ .fd = there ? g->card : -1, .events = POLLIN };
+			p[5 + 2 * GUESTS_MAX + k] = (struct pollfd){ .fd = there ? g->meta : -1, .events = POLLIN };
+		}
+		for (size_t k = 0; k < GATEWAYS_MAX; k++)
+			p[5 + 3 * GUESTS_MAX + k] =
+				(struct pollfd){ .fd = f.gateway[k].id[0] ? f.gateway[k].svc : -1, .events = POLLIN };
+		if (poll(p, POLL_MAX, 20) < 0 && errno != EINTR)
 			die("poll");
-		turn(p, 4 + GUESTS_MAX);
+		turn(p, POLL_MAX);
 		timers();
 	}
 }
