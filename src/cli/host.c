@@ -6,6 +6,7 @@
  */
 #include "cli/host.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -69,7 +70,34 @@ static int host_answer(const char *state)
 struct start_args {
 	bool native, simulated, snapshot;
 	const char *memory, *cpus;
+	const char *link, *link_address, *link_capture;
+	bool link_listen;
 };
+
+/* A second network device needs an address: "10.77.0.1/24". */
+static int link_check(const struct start_args *a, struct host_sim_conf *conf)
+{
+	char addr[INET_ADDRSTRLEN];
+	unsigned prefix;
+	uint8_t b[4];
+	int end = 0;
+
+	if (!a->link) {
+		if (a->link_address || a->link_capture || a->link_listen)
+			return cli_usage("--link-address, --link-listen and --link-capture belong to --link");
+		return 0;
+	}
+	if (!a->link_address || sscanf(a->link_address, "%15[0-9.]/%2u%n", addr, &prefix, &end) != 2 ||
+	    a->link_address[end] || inet_pton(AF_INET, addr, b) != 1 || prefix < 1 || prefix > 31)
+		return cli_usage("--link needs --link-address, like 10.77.0.1/24");
+	conf->link = strncmp(a->link, "unix:", 5) == 0 ? a->link + 5 : a->link;
+	if (strlen(conf->link) > 100 || strchr(conf->link, ',') || (a->link_capture && strchr(a->link_capture, ',')))
+		return cli_usage("a path is too long for a socket, or has a comma");
+	conf->link_address = a->link_address;
+	conf->link_capture = a->link_capture;
+	conf->link_listen = a->link_listen;
+	return 0;
+}
 
 static int start_args_check(const struct start_args *a, struct host_sim_conf *conf)
 {
@@ -82,6 +110,8 @@ static int start_args_check(const struct start_args *a, struct host_sim_conf *co
 		r = number_option("--cpus", a->cpus, 1, SIM_CPUS_MAX, &conf->cpus);
 	if (r == 0 && conf->cpus > 1 && conf->cpus % 2 != 0)
 		r = cli_usage("--cpus is 1 or even: a core has two threads");
+	if (r == 0)
+		r = link_check(a, conf);
 	conf->snapshot = a->snapshot;
 	return r;
 }
@@ -95,6 +125,10 @@ static int verb_host_start(const struct verb *v, int argc, char **argv)
 		{ "--simulated", OPT_FLAG, NULL, "as a simulated server, also where KVM works", &a.simulated },
 		{ "--memory", OPT_TEXT, "MIB", "memory of the simulated server (3072)", &a.memory },
 		{ "--cpus", OPT_TEXT, "N", "CPUs of the simulated server: 1, or cores of two threads (1)", &a.cpus },
+		{ "--link", OPT_TEXT, "PATH", "unix socket that joins two simulated servers", &a.link },
+		{ "--link-listen", OPT_FLAG, NULL, "this server makes that socket and waits for the other", &a.link_listen },
+		{ "--link-address", OPT_TEXT, "A/P", "address of this server on the link: 10.77.0.1/24", &a.link_address },
+		{ "--link-capture", OPT_TEXT, "FILE", "write everything on the link to a pcap file", &a.link_capture },
 		{ "--snapshot", OPT_FLAG, NULL, "resume a ready simulated server, or keep one", &a.snapshot },
 	};
 	struct host_record record;

@@ -224,20 +224,53 @@ static void sim_qemu_devices(struct sim_args *a)
 }
 
 /*
+ * eth0 leads out by QEMU's own user-mode network: no rights are needed, and the server is reached by forwarded ports
+ * only. eth1, if wanted, is a cable to another simulated server.
+ */
+static void sim_qemu_network(struct sim_args *a, const struct host_sim_conf *conf)
+{
+	unsigned b[4] = { 0 };
+
+	args_add(a, "-netdev");
+	args_add(a, "user,id=uplink,ipv6=off");
+	args_add(a, "-device");
+	args_add(a, "virtio-net-pci,netdev=uplink,romfile=,mac=52:54:00:12:34:56");
+	if (!conf->link)
+		return;
+	/* The address makes the MAC, so that the two ends differ. */
+	(void)sscanf(conf->link_address, "%3u.%3u.%3u.%3u", &b[0], &b[1], &b[2], &b[3]);
+	args_add(a, "-netdev");
+	args_add(a, "stream,id=link,server=%s,addr.type=unix,addr.path=%s", conf->link_listen ? "on" : "off",
+		 conf->link);
+	args_add(a, "-device");
+	args_add(a, "virtio-net-pci,netdev=link,romfile=,mac=52:4e:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3]);
+	if (!conf->link_capture)
+		return;
+	args_add(a, "-object");
+	args_add(a, "filter-dump,id=capture,netdev=link,file=%s", conf->link_capture);
+}
+
+/*
  * HOME/ready-KEY.snapshot: the key holds everything the machine was made of, so that a snapshot of another image or
  * another size is never resumed.
  */
 static MUST_USE int sim_snapshot_path(const struct host_sim_conf *conf, char ret[HOST_PATH_MAX])
 {
-	char name[HOST_PATH_MAX], kernel[HOST_PATH_MAX], initrd[HOST_PATH_MAX];
+	char name[HOST_PATH_MAX], kernel[HOST_PATH_MAX], initrd[HOST_PATH_MAX], link[40] = "";
 	struct stat k, i;
+	char *slash;
 
 	if (sim_image_path(kernel, "vmlinux") < 0 || sim_image_path(initrd, "initramfs.cpio") < 0 ||
 	    stat(kernel, &k) < 0 || stat(initrd, &i) < 0)
 		return -ENOENT;
-	snprintf(name, sizeof(name), "ready-%u-%u-%llx.%llx-%llx.%llx.snapshot", conf->memory_mib, conf->cpus,
+	if (conf->link)
+		snprintf(link, sizeof(link), "-%.32s", conf->link_address);
+	slash = strchr(link, '/');
+	if (slash)
+		*slash = '_';
+	snprintf(name, sizeof(name), "ready-%u-%u-%llx.%llx-%llx.%llx%s.snapshot", conf->memory_mib, conf->cpus,
 		 (unsigned long long)k.st_size, (unsigned long long)k.st_mtime, (unsigned long long)i.st_size,
-		 (unsigned long long)i.st_mtime);
+		 (unsigned long long)i.st_mtime, link);
 	return host_path(ret, name);
 }
 
@@ -277,10 +310,12 @@ static int sim_qemu(const struct host_sim_conf *conf, const char *resume)
 	args_add(&a, "-append");
 	args_add(&a,
 		 "console=ttyS0 panic=-1 quiet mitigations=off tsc=reliable initrdmem=%#x,%lld memmap=%lldM$%#x "
-		 "niter.mode=simulated niter.state=/dev/vda niter.lab=1 niter.tpm-kind=swtpm niter.wait-go=1",
+		 "niter.mode=simulated niter.state=/dev/vda niter.lab=1 niter.tpm-kind=swtpm niter.wait-go=1 "
+		 "niter.uplink=eth0,10.0.2.15/24,10.0.2.2%s%s",
 		 (unsigned)SIM_INITRD_ADDR, (long long)st.st_size, (long long)(st.st_size / (1024 * 1024) + 1),
-		 (unsigned)SIM_INITRD_ADDR);
+		 (unsigned)SIM_INITRD_ADDR, conf->link ? " niter.link=eth1," : "", conf->link ? conf->link_address : "");
 	sim_qemu_devices(&a);
+	sim_qemu_network(&a, conf);
 	args_add(&a, "-serial");
 	args_add(&a, "file:%s/run/console.log", home);
 	args_add(&a, "-qmp");

@@ -10,6 +10,10 @@ struct host_sim_conf {
 	unsigned memory_mib; /* of the simulated server */
 	unsigned cpus;       /* even: cores of two threads; 1: one CPU */
 	unsigned disk_gib;   /* state disk, sparse, when it has to be made */
+	const char *link;         /* unix socket that joins two simulated servers; NULL: no second network device */
+	const char *link_address; /* of that device, "10.77.0.1/24" */
+	const char *link_capture; /* file (pcap) that gets everything on it; NULL: none */
+	bool link_listen;         /* this one makes the socket, the other connects */
 	bool snapshot;       /* resume from HOME/ready-….snapshot; make it when there is none */
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmdline.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -46,6 +47,49 @@ static int word_keep(char ret[WORD_MAX], const char *v, int r)
 	return r;
 }
 
+/* An address in the dotted form that ends where @end points. Return: what follows, or NULL. */
+static const char *address_parse(const char *p, const char *end_set, uint8_t ret[4])
+{
+	char text[INET_ADDRSTRLEN];
+	size_t len = strcspn(p, end_set);
+
+	if (word_copy(p, len, text, sizeof(text)) < 0 || inet_pton(AF_INET, text, ret) != 1 || !ret[0])
+		return NULL;
+	return p + len;
+}
+
+int link_parse(const char *text, bool has_gateway, struct link_conf *ret)
+{
+	static const char name_set[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+	struct link_conf c = { .name = "" };
+	size_t len = strspn(text, name_set);
+	const char *p = text + len;
+
+	if (!len || *p++ != ',' || word_copy(text, len, c.name, sizeof(c.name)) < 0)
+		return -EINVAL;
+	p = address_parse(p, "/", c.addr);
+	if (!p || *p++ != '/')
+		return -EINVAL;
+	len = strspn(p, "0123456789");
+	if (len < 1 || len > 2)
+		return -EINVAL;
+	c.prefix = (unsigned)(p[0] - '0');
+	if (len == 2)
+		c.prefix = c.prefix * 10 + (unsigned)(p[1] - '0');
+	p += len;
+	if (c.prefix < 1 || c.prefix > 31)
+		return -EINVAL;
+	if (has_gateway) {
+		p = *p == ',' ? address_parse(p + 1, "", c.gateway) : NULL;
+		if (!p)
+			return -EINVAL;
+	}
+	if (*p)
+		return -EINVAL;
+	*ret = c;
+	return 0;
+}
+
 static int option(struct cmdline *c, const char *key, const char *v)
 {
 	static const char *const modes[] = { "server", "simulated", NULL };
@@ -60,6 +104,10 @@ static int option(struct cmdline *c, const char *key, const char *v)
 		return word_keep(c->placement, v, one_of(v, places));
 	if (!strcmp(key, "state"))
 		return word_keep(c->state, v, device(v));
+	if (!strcmp(key, "uplink"))
+		return link_parse(v, true, &c->uplink);
+	if (!strcmp(key, "link"))
+		return link_parse(v, false, &c->link);
 	if (!strcmp(key, "lab"))
 		return flag(v, &c->lab);
 	if (!strcmp(key, "wait-go"))

@@ -13,12 +13,23 @@
 
 enum { WORD_MAX = 64, SEED_BYTES = 32, MODULE_NAME_MAX = 56, MODULE_PARAM_MAX = 256 };
 
+enum { LINK_NAME_MAX = 16 };
+
+/* "eth0,10.0.2.15/24,10.0.2.2": a network device, its address, and for an uplink the router. Network byte order. */
+struct link_conf {
+	char name[LINK_NAME_MAX]; /* empty: none was named */
+	uint8_t addr[4], gateway[4];
+	unsigned prefix; /* 1 … 31 */
+};
+
 struct cmdline {
 	char mode[WORD_MAX];      /* "server" (default) or "simulated" */
 	char state[WORD_MAX];     /* block device of the state disk; empty: none was named */
 	char tpm_kind[WORD_MAX];  /* "hardware" (default) or "swtpm" */
 	char placement[WORD_MAX]; /* "auto" (default), "whole" or "shared" */
 	bool lab, wait_go;
+	struct link_conf uplink; /* to the world; ways out of networks lead there */
+	struct link_conf link;   /* to other hosts of ours; it has no router */
 };
 
 /**
@@ -29,6 +40,9 @@ struct cmdline {
  * Return: 0, or -EINVAL.
  */
 MUST_USE int cmdline_parse(const char *text, struct cmdline *ret, char *ret_bad, size_t cap);
+
+/* link_parse(): one of the two texts; @has_gateway: an uplink's. -EINVAL if it is anything else. */
+MUST_USE int link_parse(const char *text, bool has_gateway, struct link_conf *ret);
 
 struct module {
 	char name[MODULE_NAME_MAX];

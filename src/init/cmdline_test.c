@@ -41,6 +41,24 @@ static void cmdline__defaults_are_the_safe_ones(void **state)
 	assert_false(c.lab || c.wait_go);
 }
 
+static void cmdline__reads_the_hosts_network_devices(void **state)
+{
+	struct cmdline c;
+	char bad[WORD_MAX];
+
+	(void)state;
+	assert_int_equal(cmdline_parse("niter.uplink=eth0,10.0.2.15/24,10.0.2.2 niter.link=eth1,10.77.0.1/8\n", &c, bad,
+				       sizeof(bad)),
+			 0);
+	assert_string_equal(c.uplink.name, "eth0");
+	assert_memory_equal(c.uplink.addr, "\x0a\x00\x02\x0f", 4);
+	assert_memory_equal(c.uplink.gateway, "\x0a\x00\x02\x02", 4);
+	assert_int_equal(c.uplink.prefix, 24);
+	assert_string_equal(c.link.name, "eth1");
+	assert_int_equal(c.link.prefix, 8);
+	assert_int_equal(c.link.gateway[0], 0);
+}
+
 static void cmdline__rejects_words_of_ours_that_are_wrong(void **state)
 {
 	static const char *const text[] = {
@@ -55,6 +73,19 @@ static void cmdline__rejects_words_of_ours_that_are_wrong(void **state)
 		"niter.state=/dev/.x",
 		"niter.tpm-kind=none",
 		"niter.wait-go=11",
+		"niter.uplink=eth0",
+		"niter.uplink=eth0,10.0.2.15/24",
+		"niter.uplink=eth0,10.0.2.15/24,",
+		"niter.uplink=eth0,10.0.2.15/24,10.0.2.2,1",
+		"niter.uplink=eth0,10.0.2.15/0,10.0.2.2",
+		"niter.uplink=eth0,10.0.2.15/32,10.0.2.2",
+		"niter.uplink=eth0,10.0.2.15/024,10.0.2.2",
+		"niter.uplink=eth0,10.0.2/24,10.0.2.2",
+		"niter.uplink=../eth0,10.0.2.15/24,10.0.2.2",
+		"niter.uplink=abcdefghijklmnop,10.0.2.15/24,10.0.2.2",
+		"niter.link=eth1,10.77.0.1/24,10.77.0.2",
+		"niter.link=,10.77.0.1/24",
+		"niter.link=eth1,0.0.0.0/24",
 		"niter.placement=any",
 		"niter.mode="
 		"simulatedsimulatedsimulatedsimulatedsimulatedsimulatedsimulatedsimulated",
@@ -151,6 +182,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cmdline__reads_our_words_among_the_kernels),
 		cmocka_unit_test(cmdline__defaults_are_the_safe_ones),
+		cmocka_unit_test(cmdline__reads_the_hosts_network_devices),
 		cmocka_unit_test(cmdline__rejects_words_of_ours_that_are_wrong),
 		cmocka_unit_test(modules__come_in_order_with_their_parameters),
 		cmocka_unit_test(modules__that_are_paths_are_rejected_alone),

@@ -24,6 +24,10 @@ void sysctls_set(void);
 void sysctls_close(void);
 int text_read(const char *path, char *ret, size_t cap);
 
+/* ---- net.c */
+/* net_up(): loopback, uplink and link as the command line says. What cannot be had is a line in the log. */
+void net_up(const struct cmdline *c);
+
 /* ---- keeper.c */
 
 /**

@@ -122,6 +122,8 @@ static void args_make(struct args *a, const struct cmdline *c)
 	arg_add(a, "--placement=", c->placement);
 	if (c->lab)
 		arg_add(a, "--lab", "");
+	if (c->uplink.name[0])
+		arg_add(a, "--uplink=", c->uplink.name);
 	if (stat("/dev/tpmrm0", &st) == 0) {
 		arg_add(a, "--tpm=", "/dev/tpmrm0");
 		arg_add(a, "--tpm-kind=", c->tpm_kind);

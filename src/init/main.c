@@ -41,6 +41,7 @@ static int bring_up(struct cmdline *c)
 	}
 	modules_load("/etc/niter/modules", "/lib/modules");
 	sysctls_set();
+	net_up(c);
 	r = root_seal();
 	if (r < 0)
 		return r;
