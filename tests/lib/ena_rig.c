@@ -237,7 +237,7 @@ void rig_turn(void)
 		gmem_count_begin();
 		rig.now_ns += 1000;
 		did = ena_service(rig.e, rig.now_ns);
-		assert_int_equal(gmem_count_doubles(), 0);
+		assert_true(rig.same_memory || gmem_count_doubles() == 0);
 		assert_int_equal(gmem_pins(rig.mem), 0);
 	} while (did || ena_arm(rig.e));
 }

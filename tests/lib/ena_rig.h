@@ -45,6 +45,7 @@ struct rig {
 	unsigned frame_cnt, flushes, reserves;
 	int refuse;       /* what reserve answers; 0: yes */
 	unsigned room;    /* frames until -EAGAIN; UINT32_MAX: no end */
+	bool same_memory; /* the test sends the same bytes again and again: reads are not counted */
 	bool rewrite_mac; /* the port writes 02:02:02:02:02:02 over the destination */
 	uint8_t scratch[ENA_FRAME_MAX];
 	struct ena_allowance allowance;

@@ -26,7 +26,10 @@ enum {
 	IP6_LEN = 4,
 	IP6_NEXT = 6,
 	IP6_SRC = 8,
-	IP6_NEXT_FRAGMENT = 44,
+	IP6_HOP_BY_HOP = 0,
+	IP6_ROUTING = 43,
+	IP6_FRAGMENT = 44,
+	IP6_DESTINATION = 60,
 	TCP_SEQ = 4,
 	TCP_DOFF = 12,
 	TCP_FLAGS = 13,
@@ -40,30 +43,42 @@ size_t offload_hdr_need(const struct offload_req *q)
 	return q->tso ? (size_t)q->l3_off + q->l3_len + 4 * (size_t)q->l4_words : 0;
 }
 
-static bool l3_fits(const struct offload_req *q, const uint8_t *hdr, size_t hdr_len)
+/* Through extension headers to the transport header. spec: rfc-8200 §4 Return: its offset from @ip, 0: not there. */
+static size_t ipv6_transport(const uint8_t *ip, size_t view, uint8_t proto)
 {
-	const uint8_t *ip = hdr + q->l3_off;
+	uint8_t next = ip[IP6_NEXT];
+	size_t at = IPV6_BYTES;
 
-	if (q->l3_off < ETH_BYTES || (size_t)q->l3_off + q->l3_len > hdr_len)
-		return false;
-	if (q->ipv6)
-		return q->l3_len >= IPV6_BYTES && ip[0] >> 4 == 6 && !q->l3_csum;
-	/* A checksum over a part of a packet makes no sense. */
-	return q->l3_len >= IPV4_BYTES && ip[0] == (0x40 | q->l3_len / 4) && q->l3_len % 4 == 0 &&
-	       !(be16_load(ip + IP4_FRAG) & IP4_FRAG_MASK);
+	while (next == IP6_HOP_BY_HOP || next == IP6_ROUTING || next == IP6_DESTINATION) {
+		if (at + 8 > view)
+			return 0;
+		next = ip[at];
+		at += 8 + 8 * (size_t)ip[at + 1];
+	}
+	return next == proto ? at : 0;
 }
 
-/* With extension headers in between only the guest knows: nothing depends on it but the pseudo header. */
-static bool proto_fits(const struct offload_req *q, const uint8_t *ip)
+/*
+ * The headers must be where the guest says, and nowhere else: a checksum goes into the frame after the port has decided
+ * about it, so it must not be possible to aim it at anything but a checksum field.
+ */
+static bool l3_fits(const struct offload_req *q, const uint8_t *hdr, size_t hdr_len)
 {
-	uint8_t proto;
+	const uint8_t *ip = hdr + ETH_BYTES;
+	uint8_t proto = q->tcp ? IP_TCP : IP_UDP;
 
-	if (q->ipv6 && q->l3_len != IPV6_BYTES)
+	if (q->l3_off != ETH_BYTES || ETH_BYTES + (size_t)q->l3_len > hdr_len)
+		return false;
+	if (q->ipv6)
+		return be16_load(hdr + 12) == ETH_TYPE_IPV6 && q->l3_len >= IPV6_BYTES && ip[0] >> 4 == 6 &&
+		       !q->l3_csum && ipv6_transport(ip, hdr_len - ETH_BYTES, proto) == q->l3_len;
+	if (be16_load(hdr + 12) != ETH_TYPE_IPV4 || q->l3_len < IPV4_BYTES || q->l3_len % 4 ||
+	    ip[0] != (0x40 | q->l3_len / 4))
+		return false;
+	if (!q->tso && !q->l4_csum)
 		return true;
-	proto = ip[q->ipv6 ? IP6_NEXT : IP4_PROTO];
-	if (q->tcp)
-		return proto == IP_TCP;
-	return proto == IP_UDP || (q->l4_partial && proto != IP_TCP);
+	/* A checksum over a part of a packet makes no sense. */
+	return ip[IP4_PROTO] == proto && !(be16_load(ip + IP4_FRAG) & IP4_FRAG_MASK);
 }
 
 /* The whole checksum is asked for: padding must not be in it, so the IP header's length must be the frame's. */
@@ -118,10 +133,8 @@ int offload_plan(const struct offload_req *q, const uint8_t *hdr, size_t hdr_len
 	p.l3_off = q->l3_off;
 	p.l4_off = (uint16_t)l4_off;
 	p.check_off = (uint16_t)(l4_off + (q->tcp ? TCP_CHECK : UDP_CHECK));
-	if (q->tso || q->l4_csum) {
-		if (l4_off + l4_min > hdr_len || !proto_fits(q, hdr + q->l3_off))
-			return -EPROTO;
-	}
+	if ((q->tso || q->l4_csum) && l4_off + l4_min > hdr_len)
+		return -EPROTO;
 	if (q->tso) {
 		int r = offload_hdr_need(q) <= hdr_len ? plan_tso(q, hdr, len, frame_max, &p) : -EPROTO;
 
@@ -238,7 +251,7 @@ static void classify6(struct offload_class *c, const uint8_t *hdr, size_t hdr_le
 	c->ipv6 = true;
 	c->l4_off = ETH_BYTES + IPV6_BYTES;
 	c->l4_len = (uint16_t)payload;
-	c->frag = ip[IP6_NEXT] == IP6_NEXT_FRAGMENT;
+	c->frag = ip[IP6_NEXT] == IP6_FRAGMENT;
 	l4_classify(c, ip[IP6_NEXT], hdr_len);
 }
 
