@@ -89,7 +89,7 @@ struct esp_seal {
  * esp_seal() - seal frames, in this order of sequence numbers
  * @cnt: 1..ESP_BATCH_MAX
  *
- * Each has its own result. Where it is negative, @out holds nothing that may be sent.
+ * Each has its own result. Where it is negative, nothing of the frame is left in @out.
  */
 void esp_seal(struct esp_seal *jobs, unsigned cnt);
 

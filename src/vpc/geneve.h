@@ -31,6 +31,13 @@ struct geneve {
 /* geneve_put(): both headers, GENEVE_BYTES, for a frame of @frame_len bytes; @vni is at most GENEVE_VNI_MAX. */
 void geneve_put(uint8_t out[GENEVE_BYTES], uint32_t vni, uint32_t frame_len);
 
+/* geneve_put_len(): only the length, into headers that geneve_put() wrote. */
+static inline void geneve_put_len(uint8_t out[GENEVE_BYTES], uint32_t frame_len)
+{
+	out[4] = (uint8_t)((GENEVE_BYTES + frame_len) >> 8);
+	out[5] = (uint8_t)(GENEVE_BYTES + frame_len);
+}
+
 /**
  * geneve_parse() - UDP header, Geneve header, inner frame
  * @p:    @len bytes, exactly the UDP datagram
