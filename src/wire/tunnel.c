@@ -302,8 +302,10 @@ int tunnel_install(struct wire *w, struct tunnel *t, const struct ctl_tun_key *k
 		return r;
 
 	key_export(k);
+	/* The one before did not get its time; the other end cannot have agreed on this one without having had that. */
+	if (t->next.esp)
+		tx_switch(w, t);
 	rx_add(w, t, k->rx.spi, k->epoch, TAKE_PTR(rx));
-	tx_wipe(w, &t->next);
 	t->next = (struct tx_sa){ .esp = TAKE_PTR(tx), .epoch = k->epoch };
 	t->switch_ns = w->now_ns + (t->tx.esp ? WIRE_SWITCH_NS : WIRE_SWITCH_FIRST_NS);
 	t->keys = KEYS_HERE;

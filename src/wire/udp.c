@@ -60,6 +60,19 @@ static int option(int fd, int level, int name, int value)
 }
 
 /*
+ * More room in the socket, as far as net.core.*mem_max allows; the launcher may have given it more than that already,
+ * which asking would take away.
+ */
+static void buffer_grow(int fd, int name)
+{
+	socklen_t len = sizeof(int);
+	int now = 0;
+
+	if (getsockopt(fd, SOL_SOCKET, name, &now, &len) == 0 && now < SOCKET_BUFFER)
+		(void)option(fd, SOL_SOCKET, name, SOCKET_BUFFER);
+}
+
+/*
  * Datagrams are never marked "do not fragment" and the path's MTU is not learned: a forged ICMP message could make it
  * 552 bytes. What is longer than the uplink's MTU leaves in IP fragments.
  * #syscalls:wire setsockopt getsockopt
@@ -81,8 +94,8 @@ int udp_open(struct udp *u, int fd, uint16_t mtu)
 	if (r < 0)
 		return r;
 	/* Each of these only makes it faster. */
-	(void)option(own, SOL_SOCKET, SO_SNDBUF, SOCKET_BUFFER);
-	(void)option(own, SOL_SOCKET, SO_RCVBUF, SOCKET_BUFFER);
+	buffer_grow(own, SO_SNDBUF);
+	buffer_grow(own, SO_RCVBUF);
 	(void)option(own, SOL_UDP, UDP_GRO, 1);
 
 	fd_closep(&u->fd);

@@ -95,6 +95,11 @@ static void start(struct tunnel_fake *f, uint32_t id)
 	message_send(f, id, MSG_ASK, p->last, p->asking, 0);
 }
 
+void tunnel_fake_renew(struct tunnel_fake *f, uint32_t peer)
+{
+	start(f, peer);
+}
+
 static void asked(struct tunnel_fake *f, struct tunnel_fake_peer *p, uint32_t last, uint64_t i)
 {
 	uint32_t epoch = (last > p->last ? last : p->last) + 1;

@@ -47,5 +47,7 @@ struct tunnel_fake {
 void tunnel_fake_init(struct tunnel_fake *f, int fd, uint8_t fingerprint, uint64_t seed);
 /* tunnel_fake_done(): closes. The keys stay readable. */
 void tunnel_fake_done(struct tunnel_fake *f);
+/* tunnel_fake_renew(): a handshake that the wire did not ask for. */
+void tunnel_fake_renew(struct tunnel_fake *f, uint32_t peer);
 /* tunnel_fake_step(): one message, if there is one. Return: 1, 0 none, -errno: the channel ended. */
 MUST_USE int tunnel_fake_step(struct tunnel_fake *f);

@@ -149,44 +149,59 @@ int rig_port_ring(struct rig *r, struct rig_port *p)
 	return m->u.ack.err;
 }
 
-int rig_port_set(struct rig *r, const struct rig_port *p, uint16_t flags)
+void rig_interface(const struct rig_port *p, uint16_t flags, struct ctl_vpc_interface *ret)
 {
-	struct ctl_vpc_interface c = {
+	*ret = (struct ctl_vpc_interface){
 		.vni = p->vni, .mtu = 1400, .flags = flags, .vpc_addr = { 172, 31, 0, 0 }, .vpc_prefix = 16,
 		.subnet_addr = { 172, 31, 0, 0 }, .subnet_prefix = 20, .address_cnt = 1,
 	};
+	memcpy(ret->interface_id, p->id, sizeof(ret->interface_id));
+	mac_put(ret->mac, p->mac);
+	ret->address[0].family = CTL_IPV4;
+	memcpy(ret->address[0].addr, p->ip, 4);
+}
 
-	memcpy(c.interface_id, p->id, sizeof(c.interface_id));
-	mac_put(c.mac, p->mac);
-	c.address[0].family = CTL_IPV4;
-	memcpy(c.address[0].addr, p->ip, 4);
+int rig_port_set(struct rig *r, const struct rig_port *p, uint16_t flags)
+{
+	struct ctl_vpc_interface c;
+
+	rig_interface(p, flags, &c);
 	return rig_request(r, CTL_VPC_INTERFACE_SET, &c, sizeof(c));
+}
+
+void rig_port_name(struct rig_port *p, uint8_t host, unsigned n, uint32_t vni)
+{
+	*p = (struct rig_port){ .mac = 0x060000000000 | (uint64_t)host << 8 | n, .vni = vni, .kick_fd = -1,
+				.wait_fd = -1, .ip = { 172, 31, host, (uint8_t)n } };
+	(void)snprintf(p->id, sizeof(p->id), "eni-%u-%u", host, n);
 }
 
 struct rig_port *rig_port(struct rig *r, unsigned n, uint32_t vni, uint16_t flags)
 {
 	struct rig_port *p = &r->port[r->port_cnt++];
-	uint8_t host = r->sec.fingerprint[0];
 
 	must(r->port_cnt <= RIG_PORTS);
-	*p = (struct rig_port){ .mac = 0x060000000000 | (uint64_t)host << 8 | n, .vni = vni, .kick_fd = -1,
-				.wait_fd = -1, .ip = { 172, 31, host, (uint8_t)n } };
-	(void)snprintf(p->id, sizeof(p->id), "eni-%u-%u", host, n);
+	rig_port_name(p, r->sec.fingerprint[0], n, vni);
 	must(rig_port_ring(r, p) == 0);
 	must(rig_port_set(r, p, flags) == 0);
 	return p;
+}
+
+void rig_mapping(const struct rig_port *p, unsigned family, uint32_t host, struct ctl_vpc_mappings *ret)
+{
+	ret->vni = p->vni;
+	ret->mapping_cnt = 1;
+	ret->mapping[0] = (struct ctl_vpc_mapping){ .family = (uint8_t)family, .peer = host };
+	if (family)
+		memcpy(ret->mapping[0].addr, p->ip, 4);
+	mac_put(ret->mapping[0].mac, p->mac);
 }
 
 static int map_change(struct rig *r, enum ctl_type type, const struct rig_port *p, unsigned family, uint32_t host)
 {
 	static struct ctl_vpc_mappings m;
 
-	m.vni = p->vni;
-	m.mapping_cnt = 1;
-	m.mapping[0] = (struct ctl_vpc_mapping){ .family = (uint8_t)family, .peer = host };
-	if (family)
-		memcpy(m.mapping[0].addr, p->ip, 4);
-	mac_put(m.mapping[0].mac, p->mac);
+	rig_mapping(p, family, host, &m);
 	return rig_request(r, type, &m, sizeof(m));
 }
 
@@ -306,19 +321,24 @@ void rig_run(struct rig *a, struct rig *b, uint64_t ns)
 	}
 }
 
-uint64_t rig_stat(struct rig *r, const char *who, const char *name)
+uint64_t rig_stat_find(struct ctl_vpc_stats *s, const char *who, const char *name)
 {
 	char want[128];
 	char *at;
 
-	stats_write(&r->w, &r->stats);
-	must(r->stats.lines.len < sizeof(r->stats.lines.b));
-	r->stats.lines.b[r->stats.lines.len] = 0;
+	must(s->lines.len < sizeof(s->lines.b));
+	s->lines.b[s->lines.len] = 0;
 	(void)snprintf(want, sizeof(want), "%s %s ", who, name);
-	for (at = (char *)r->stats.lines.b; at; at = strchr(at, '\n')) {
+	for (at = (char *)s->lines.b; at; at = strchr(at, '\n')) {
 		at += *at == '\n';
 		if (!strncmp(at, want, strlen(want)))
 			return strtoull(at + strlen(want), NULL, 10);
 	}
 	return 0;
+}
+
+uint64_t rig_stat(struct rig *r, const char *who, const char *name)
+{
+	stats_write(&r->w, &r->stats);
+	return rig_stat_find(&r->stats, who, name);
 }

@@ -75,3 +75,9 @@ uint32_t rig_recv(struct rig_port *p, unsigned *ret_len);
 void rig_run(struct rig *a, struct rig *b, uint64_t ns);
 /* rig_stat(): a counter as niterd would read it. Missing ones are 0. */
 uint64_t rig_stat(struct rig *r, const char *who, const char *name);
+
+/* The parts of it that a test with real processes uses, too. */
+void rig_port_name(struct rig_port *p, uint8_t host, unsigned n, uint32_t vni);
+void rig_interface(const struct rig_port *p, uint16_t flags, struct ctl_vpc_interface *ret);
+void rig_mapping(const struct rig_port *p, unsigned family, uint32_t host, struct ctl_vpc_mappings *ret);
+uint64_t rig_stat_find(struct ctl_vpc_stats *s, const char *who, const char *name);
