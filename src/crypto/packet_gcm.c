@@ -13,8 +13,10 @@
 #include "crypto/packet_gcm_priv.h"
 
 /*
- * libipsec-mb 1.3 as Debian builds it has no code for processors without AES instructions: its initialisation
- * jumps through a null pointer there. Such processors are sent to libcrypto before it is called.
+ * libipsec-mb 1.3 as Debian builds it does not ask enough before it chooses. Without AES instructions its initialisation
+ * jumps through a null pointer; where AVX is there but the system does not save its registers (the simulated server
+ * has no XSAVE) it runs AVX and dies. So we choose, by what processor and system can do together, and call the one
+ * initialisation that fits.
  */
 
 enum { LINE_BYTES = 64, CHUNK_BYTES = 1 << 16 };
@@ -71,11 +73,24 @@ static bool cpu_can(enum packet_gcm_level level)
 		return sse && avx2;
 	case PACKET_GCM_AVX:
 		return sse && __builtin_cpu_supports("avx");
-	case PACKET_GCM_AUTO:
 	case PACKET_GCM_SSE:
 		return sse;
+	case PACKET_GCM_AUTO:
+		break;
 	}
 	return false;
+}
+
+static enum packet_gcm_level cpu_best(void)
+{
+	static const enum packet_gcm_level best_first[] = { PACKET_GCM_AVX512, PACKET_GCM_AVX2,
+							    PACKET_GCM_AVX, PACKET_GCM_SSE };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(best_first); i++)
+		if (cpu_can(best_first[i]))
+			return best_first[i];
+	return PACKET_GCM_LIBCRYPTO;
 }
 
 static const char *arch_name(const IMB_MGR *m)
@@ -107,12 +122,10 @@ static void manager_init(IMB_MGR *m, enum packet_gcm_level level)
 		init_mb_mgr_avx(m);
 		break;
 	case PACKET_GCM_SSE:
-		init_mb_mgr_sse(m);
-		break;
 	case PACKET_GCM_AUTO:
 	case PACKET_GCM_LIBCRYPTO:
 	default:
-		init_mb_mgr_auto(m, NULL);
+		init_mb_mgr_sse(m);
 		break;
 	}
 }
@@ -158,11 +171,10 @@ int packet_gcm_init_level(enum packet_gcm_level level)
 	IMB_MGR *m;
 
 	must(!pool.alive); /* expanded keys are the implementation's own */
-	if (!cpu_can(level)) {
-		if (level != PACKET_GCM_AUTO)
-			return -ENOTSUP;
-		level = PACKET_GCM_LIBCRYPTO;
-	}
+	if (level == PACKET_GCM_AUTO)
+		level = cpu_best();
+	if (!cpu_can(level))
+		return -ENOTSUP;
 	if (manager)
 		free_mb_mgr(manager);
 	manager = NULL;
