@@ -142,7 +142,7 @@ static int numbers_push(const struct numbers *b, OSSL_PARAM_BLD *p)
 
 static int pkey_make(const struct rsa *k, EVP_PKEY **ret)
 {
-	CLEANUP(numbers_done) struct numbers b = { NULL };
+	CLEANUP(numbers_done) struct numbers b = { .n = NULL };
 	CLEANUP(bld_freep) OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
 	CLEANUP(params_freep) OSSL_PARAM *params = NULL;
 	CLEANUP(pkey_ctx_freep) EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
