@@ -12,3 +12,5 @@
  * Return: 0, -EINVAL, -ENOMEM.
  */
 MUST_USE int base64_decode(const char *s, uint8_t **ret, size_t *ret_len);
+/* base64_encode(): Return: NUL-terminated text, owned by the caller; NULL without memory. */
+char *base64_encode(const uint8_t *p, size_t len);

@@ -51,6 +51,8 @@ int cli_error(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* cli_usage(): the same, and where help is. Return: CLI_USAGE. */
 int cli_usage(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
+/* number_parse(): decimal digits, no sign, no leading zero, at most @max. Return: 0, -EINVAL, -ERANGE. */
+MUST_USE int number_parse(const char *s, uint64_t max, uint64_t *ret);
 /* size_parse(): "512M", "8G", "8GiB", "1T", "4096". Return: 0, -EINVAL, -ERANGE. */
 MUST_USE int size_parse(const char *s, uint64_t *ret);
 /* size_text(): "512 MiB", "1.5 GiB". Return: @buf. */
@@ -102,5 +104,16 @@ int verb_types(const struct verb *v, int argc, char **argv);
 int verb_volume_create(const struct verb *v, int argc, char **argv);
 int verb_volume_ls(const struct verb *v, int argc, char **argv);
 int verb_volume_rm(const struct verb *v, int argc, char **argv);
+int verb_network_ls(const struct verb *v, int argc, char **argv);
+int verb_peer_add(const struct verb *v, int argc, char **argv);
+int verb_peer_ls(const struct verb *v, int argc, char **argv);
+int verb_peer_rm(const struct verb *v, int argc, char **argv);
+int verb_peer_map(const struct verb *v, int argc, char **argv);
+int verb_peer_unmap(const struct verb *v, int argc, char **argv);
+int verb_forward(const struct verb *v, int argc, char **argv);
+int verb_forward_ls(const struct verb *v, int argc, char **argv);
+int verb_forward_rm(const struct verb *v, int argc, char **argv);
+int verb_ssh(const struct verb *v, int argc, char **argv);
+int verb_host_certificate(const struct verb *v, int argc, char **argv);
 int verb_host_processes(const struct verb *v, int argc, char **argv);
 int verb_host(const struct verb *v, int argc, char **argv);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
-/* niter host processes; the other verbs of the host are in host.c. */
+/* niter host processes|certificate; the other verbs of the host are in host.c. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,6 +75,21 @@ int verb_host_processes(const struct verb *v, int argc, char **argv)
 		json_print(result);
 	else if (code == CLI_OK)
 		process_rows(json_object_get(result, "processes"));
+	json_decref(result);
+	return code;
+}
+
+int verb_host_certificate(const struct verb *v, int argc, char **argv)
+{
+	json_t *result = NULL;
+	int code;
+
+	(void)opts_parse(v, argc, argv, NULL, 0);
+	code = client_call_once("host.certificate", NULL, NULL, &result);
+	if (code == CLI_OK && cli_json)
+		json_print(result);
+	else if (code == CLI_OK)
+		fputs(text_of(result, "certificate"), stdout);
 	json_decref(result);
 	return code;
 }

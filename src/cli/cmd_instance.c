@@ -2,14 +2,18 @@
 
 /* niter run|ps|stop|start|reboot|rm|types */
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/num.h"
+#include "cli/base64.h"
 #include "cli/cli.h"
 #include "cli/client.h"
+
+enum { KEY_FILE_MAX = 4096, USER_DATA_MAX = 16384 };
 
 static void set_text(json_t *o, const char *key, const char *v)
 {
@@ -36,9 +40,89 @@ static void started_print(const json_t *i)
 		(unsigned)(us % 1000000 / 10000));
 }
 
+/* At most @cap bytes of @path. Return: how many, -1 with the line printed. */
+static ssize_t small_file_read(const char *path, char *buf, size_t cap, const char *too_big)
+{
+	FILE *f = fopen(path, "re");
+	size_t len;
+	bool bad;
+
+	if (!f) {
+		(void)cli_error("cannot read %s: %s", path, strerrordesc_np(errno));
+		return -1;
+	}
+	len = fread(buf, 1, cap, f);
+	bad = ferror(f) != 0; /* a directory opens, and then cannot be read */
+	if (!bad && len == cap && fgetc(f) != EOF) {
+		(void)cli_error("%s %s", path, too_big);
+		len = cap + 1;
+	} else if (bad) {
+		(void)cli_error("cannot read %s: is it a file?", path);
+		len = cap + 1;
+	}
+	(void)fclose(f);
+	return len > cap ? -1 : (ssize_t)len;
+}
+
+/* "/home/me/.ssh/my key.pub" -> "my key" */
+static void key_name_set(json_t *params, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char name[64];
+	size_t len;
+
+	snprintf(name, sizeof(name), "%s", slash ? slash + 1 : path);
+	len = strlen(name);
+	if (len > 4 && strcmp(name + len - 4, ".pub") == 0)
+		name[len - 4] = '\0';
+	for (char *p = name; *p; p++)
+		if (*p < 0x20 || *p > 0x7e)
+			*p = '_';
+	set_text(params, "key_name", name);
+}
+
+static int key_add(json_t *params, const char *path)
+{
+	char text[KEY_FILE_MAX + 1];
+	ssize_t len;
+
+	if (!path)
+		return CLI_OK;
+	len = small_file_read(path, text, KEY_FILE_MAX, "is too big for a public key: give the .pub file");
+	if (len < 0)
+		return CLI_FAILED;
+	text[len] = '\0';
+	if (strstr(text, "PRIVATE KEY"))
+		return cli_error("%s is a private key: give its .pub file, and keep this one to yourself", path);
+	if (memchr(text, 0, (size_t)len) == NULL)
+		text[strcspn(text, "\r\n")] = '\0';
+	if (strlen(text) == 0 || json_object_set_new(params, "key", json_string(text)) < 0)
+		return cli_error("%s holds no public key: give a .pub file that ssh-keygen wrote", path);
+	key_name_set(params, path);
+	return CLI_OK;
+}
+
+static int user_data_add(json_t *params, const char *path)
+{
+	static char data[USER_DATA_MAX];
+	ssize_t len;
+	char *text;
+
+	if (!path)
+		return CLI_OK;
+	len = small_file_read(path, data, sizeof(data), "is too big: user data holds at most 16384 bytes");
+	if (len < 0)
+		return CLI_FAILED;
+	text = base64_encode((const uint8_t *)data, (size_t)len);
+	set_text(params, "user_data", text);
+	free(text);
+	return CLI_OK;
+}
+
 int verb_run(const struct verb *v, int argc, char **argv)
 {
 	const char *type = NULL, *cpus = NULL, *name = NULL, *disk = NULL;
+	const char *key = NULL, *user_data = NULL, *private_ip = NULL;
 	bool no_wait = false;
 	const struct opt opts[] = {
 		{ "--type", OPT_TEXT, "TYPE", "instance type; default t3.micro; see niter types",
@@ -48,6 +132,11 @@ int verb_run(const struct verb *v, int argc, char **argv)
 		{ "--name", OPT_TEXT, "NAME", "what to call it", &name },
 		{ "--disk", OPT_TEXT, "SIZE",
 		  "size of its disk, as in 8G; default: that of the image", &disk },
+		{ "--key", OPT_TEXT, "FILE.pub", "SSH public key that its user may log in with", &key },
+		{ "--user-data", OPT_TEXT, "FILE", "what cloud-init reads at its first boot; up to 16 KiB",
+		  &user_data },
+		{ "--private-ip", OPT_TEXT, "ADDRESS", "its address in the default subnet; default: a free one",
+		  &private_ip },
 		{ "--no-wait", OPT_FLAG, NULL, "do not wait until it runs", &no_wait },
 	};
 	struct progress p = { .open = false };
@@ -64,6 +153,14 @@ int verb_run(const struct verb *v, int argc, char **argv)
 	set_text(params, "type", type);
 	set_text(params, "cpus", cpus);
 	set_text(params, "name", name);
+	set_text(params, "private_ip", private_ip);
+	code = key_add(params, key);
+	if (code == CLI_OK)
+		code = user_data_add(params, user_data);
+	if (code != CLI_OK) {
+		json_decref(params);
+		return code;
+	}
 	if (disk)
 		(void)json_object_set_new(params, "disk_bytes",
 					  json_integer((json_int_t)disk_bytes));
@@ -81,7 +178,7 @@ int verb_run(const struct verb *v, int argc, char **argv)
 static void instance_rows(const json_t *list)
 {
 	static const char *const heads[] = { "ID",   "NAME",   "STATE", "TYPE",
-					     "CPUS", "MEMORY", "IMAGE", "AGE" };
+					     "CPUS", "MEMORY", "PRIVATE IP", "IMAGE", "AGE" };
 	struct table t = { .col_cnt = ARRAY_SIZE(heads) };
 	uint64_t now_ms = (uint64_t)time(NULL) * 1000;
 	size_t k;
@@ -100,6 +197,7 @@ static void instance_rows(const json_t *list)
 			 (unsigned)u64_of(i, "threads_per_core"));
 		table_add(&t, buf);
 		table_add(&t, size_text(buf, sizeof(buf), u64_of(i, "ram_bytes")));
+		table_add(&t, text_of(i, "private_ip"));
 		table_add(&t, json_object_get(i, "image_name") ? text_of(i, "image_name")
 							       : text_of(i, "image"));
 		table_add(&t, age_text(buf, sizeof(buf), text_of(i, "created"), now_ms));

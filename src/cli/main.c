@@ -28,12 +28,26 @@ const struct verb verbs[] = {
 	{ "reboot", "ID...", 1, -1, "Reset running instances", verb_reboot },
 	{ "rm", "ID...", 1, -1,
 	  "Terminate instances and destroy the keys of their disks, and so the data", verb_rm },
+	{ "ssh", "ID [-- COMMAND...]", 1, -1, "Open a shell in an instance, or run a command there", verb_ssh },
+	{ "forward ls", "", 0, 0, "List the ports of this machine that lead to instances", verb_forward_ls },
+	{ "forward rm", "HOST-PORT...", 1, -1, "Close ports of this machine again", verb_forward_rm },
+	{ "forward", "ID PORT", 2, 2, "Let a TCP port of this machine lead to a port of an instance",
+	  verb_forward },
+	{ "network ls", "", 0, 0, "List the networks: subnets, security groups, interfaces", verb_network_ls },
+	{ "peer add", "NAME ADDRESS FINGERPRINT", 3, 3, "Name another host that networks reach to",
+	  verb_peer_add },
+	{ "peer ls", "", 0, 0, "List the other hosts and the addresses they have", verb_peer_ls },
+	{ "peer rm", "NAME...", 1, -1, "Forget other hosts and their addresses", verb_peer_rm },
+	{ "peer map", "NAME", 1, 1, "Say that another host has an address of a network", verb_peer_map },
+	{ "peer unmap", "NAME", 1, 1, "Say that it no longer has it", verb_peer_unmap },
 	{ "types", "", 0, 0, "List the instance types", verb_types },
 	{ "volume create", "", 0, 0, "Make an empty encrypted volume", verb_volume_create },
 	{ "volume ls", "", 0, 0, "List the volumes", verb_volume_ls },
 	{ "volume rm", "VOLUME...", 1, -1, "Destroy volumes: their keys first", verb_volume_rm },
 	{ "host processes", "", 0, 0, "List the host's processes and what each may do",
 	  verb_host_processes },
+	{ "host certificate", "", 0, 0, "Print the certificate that identity documents are checked with",
+	  verb_host_certificate },
 	{ "host start", "", 0, -1, "Start the host: on this machine's KVM, or a simulated server",
 	  verb_host },
 	{ "host stop", "", 0, -1, "Stop all instances and the host", verb_host },
@@ -47,11 +61,11 @@ static int help(void)
 	puts("niter - instances of the EC2 kind on your own machine\n\n"
 	     "usage: niter VERB [WORDS] [OPTIONS]\n");
 	for (size_t k = 0; k < verb_cnt; k++) {
-		char left[40];
+		char left[64];
 
 		snprintf(left, sizeof(left), "%s%s%s", verbs[k].name, verbs[k].args[0] ? " " : "",
 			 verbs[k].args);
-		printf("  niter %-24s %s\n", left, verbs[k].about);
+		printf("  niter %-33s %s\n", left, verbs[k].about);
 	}
 	puts("\nniter VERB --help says more about one of them; --json prints results as JSON.\n"
 	     "ID is an instance's id, the beginning of one, or its name.\n"

@@ -193,3 +193,20 @@ void progress_end(struct progress *p)
 		fputs("\r\033[K", stderr);
 	p->open = false;
 }
+
+int number_parse(const char *s, uint64_t max, uint64_t *ret)
+{
+	uint64_t v = 0;
+
+	if (s[0] == '\0' || (s[0] == '0' && s[1] != '\0'))
+		return -EINVAL;
+	for (; *s; s++) {
+		if (*s < '0' || *s > '9')
+			return -EINVAL;
+		if (v > max / 10 || v * 10 > max - (uint64_t)(*s - '0'))
+			return -ERANGE;
+		v = v * 10 + (uint64_t)(*s - '0');
+	}
+	*ret = v;
+	return 0;
+}

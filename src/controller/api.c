@@ -50,6 +50,12 @@ static void host_status(struct conn *c, const json_t *params)
 	}
 }
 
+static void host_certificate(struct conn *c, const json_t *params)
+{
+	c->op.certificate = true;
+	host_status(c, params);
+}
+
 static void host_processes(struct conn *c, const json_t *params)
 {
 	struct fault f;
@@ -501,6 +507,7 @@ static const struct {
 	method_fn *fn;
 } methods[] = {
 	{ "host.status", host_status },     { "host.processes", host_processes },
+	{ "host.certificate", host_certificate },
 	{ "host.stop", host_stop },         { "type.list", type_list },
 	{ "image.list", image_list },       { "image.put", image_put },
 	{ "image.rm", image_rm },           { "instance.run", instance_run },

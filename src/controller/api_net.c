@@ -266,7 +266,8 @@ void api_forward_look(struct conn *c)
 
 	/* Of an instance that does not run: the port leads to it when it does. */
 	if (!live_find(c->d, c->op.forward.instance_id) || net_forward_state(c->d, c->op.forward.host_port, &text) > 0) {
-		conn_result(c, json_pack("{s:o}", "forward", json_of_forward(c->d, &c->op.forward)));
+		conn_result(c, json_pack("{s:o,s:b}", "forward", json_of_forward(c->d, &c->op.forward), "new",
+					 (int)c->op.forward_new));
 		return;
 	}
 	if (clock_ns() < c->op.deadline_ns)
@@ -297,11 +298,12 @@ void api_forward_failed(struct daemon *d, unsigned host_port, const char *text)
 void forward_add(struct conn *c, const json_t *params)
 {
 	char ref[MODEL_NAME_MAX] = "";
-	uint64_t port = 0, host_port = 0;
+	struct core_forward q = { .port = 0 };
 	const struct param table[] = {
 		{ "instance", PARAM_TEXT, true, ref, sizeof(ref) },
-		{ "port", PARAM_U64, true, &port, 0 },
-		{ "host_port", PARAM_U64, false, &host_port, 0 },
+		{ "port", PARAM_U64, true, &q.port, 0 },
+		{ "host_port", PARAM_U64, false, &q.host_port, 0 },
+		{ "suggested_port", PARAM_U64, false, &q.suggested_port, 0 },
 	};
 	struct instance i = { 0 };
 	struct fault f;
@@ -309,7 +311,7 @@ void forward_add(struct conn *c, const json_t *params)
 
 	if (!params_take(c, params, table, ARRAY_SIZE(table)) || !instance_take(c, ref, &i))
 		return;
-	r = core_forward_add(&c->d->core, &i, port, host_port, &c->op.forward, &f);
+	r = core_forward_add(&c->d->core, &i, &q, &c->op.forward, &f);
 	if (r < 0) {
 		conn_fault(c, &f);
 		return;

@@ -10,11 +10,13 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "controller/base64.h"
+#include "controller/net_text.h"
 #include "controller/niterd.h"
 
 enum {
 	CONSOLE_LOOK_MS = 100,
 	PROGRESS_EVERY_MS = 100,
+	PEM_COLUMNS = 64,
 };
 
 static void answer_instance(struct conn *c, const struct instance *i)
@@ -192,15 +194,42 @@ void api_link_failed(struct daemon *d, uint32_t seq, int err, const char *text)
 	conn_fault(c, &f);
 }
 
+/* PEM, as openssl wants it. */
+static void answer_certificate(struct conn *c, const struct ctl_bytes_certificate *cert)
+{
+	static const char head[] = "-----BEGIN CERTIFICATE-----\n", tail[] = "-----END CERTIFICATE-----\n";
+	CLEANUP(free_p) char *b64 = base64_encode(cert->b, cert->len);
+	char pem[4 * sizeof(cert->b)];
+	struct fault f;
+	size_t len;
+
+	if (!b64 || cert->len == 0) {
+		(void)!fault_set(&f, ENOENT, "InternalError", "see niter host log",
+				 "the host has no key to sign identity documents with");
+		conn_fault(c, &f);
+		return;
+	}
+	len = (size_t)snprintf(pem, sizeof(pem), "%s", head);
+	for (size_t k = 0; k < strlen(b64); k += PEM_COLUMNS)
+		len += (size_t)snprintf(pem + len, sizeof(pem) - len, "%.*s\n", PEM_COLUMNS, b64 + k);
+	snprintf(pem + len, sizeof(pem) - len, "%s", tail);
+	conn_result(c, json_pack("{s:s}", "certificate", pem));
+}
+
 static json_t *json_of_host(struct daemon *d, const struct ctl_l_host *h)
 {
-	return json_pack("{s:s,s:s,s:i,s:i,s:i,s:I,s:I,s:s,s:s,s:b,s:s,s:s}", "mode", h->mode,
+	static const uint8_t none[CTL_FINGERPRINT_BYTES];
+	char print[2 * CTL_FINGERPRINT_BYTES + 1] = "";
+
+	if (memcmp(h->fingerprint, none, sizeof(none)) != 0)
+		net_fingerprint_text(print, h->fingerprint);
+	return json_pack("{s:s,s:s,s:i,s:i,s:i,s:I,s:I,s:s,s:s,s:b,s:s,s:s,s:s,s:s,s:s}", "mode", h->mode,
 			 "placement", h->placement, "cores", (int)h->cores, "threads",
 			 (int)h->threads, "cores_free", (int)h->cores_free, "ram_bytes",
 			 (json_int_t)h->ram_bytes, "ram_free_bytes", (json_int_t)h->ram_free_bytes,
 			 "tpm", h->tpm_kind, "root_key", h->root_key, "lab", (int)h->lab,
-			 "security", h->security, "state",
-			 d->host_stopping ? "stopping" : "running");
+			 "security", h->security, "fingerprint", print, "network", h->network, "way_out",
+			 h->way_out, "state", d->host_stopping ? "stopping" : "running");
 }
 
 /* The room is known: launch or start. */
@@ -240,7 +269,9 @@ void api_host(struct daemon *d, uint32_t seq, const struct ctl_l_host *h)
 
 	if (!c)
 		return;
-	if (c->op.kind == OP_HOST)
+	if (c->op.kind == OP_HOST && c->op.certificate)
+		answer_certificate(c, &h->certificate);
+	else if (c->op.kind == OP_HOST)
 		conn_result(c, json_of_host(d, h));
 	else
 		capacity_known(c, h);

@@ -41,12 +41,17 @@ MUST_USE int core_peer_map(struct core *c, const struct peer *p, const struct co
 			   struct fault *f);
 MUST_USE int core_peer_unmap(struct core *c, const struct peer *p, const struct core_remote *q, struct fault *f);
 
+struct core_forward {
+	uint64_t port;           /* of the instance */
+	uint64_t host_port;      /* 0: any, preferably the one that leads there already */
+	uint64_t suggested_port; /* a new one of this host; 0: none */
+};
+
 /**
- * core_forward_add() - a TCP port of this host shall lead to @port of @i
- * @host_port: 0: choose one
+ * core_forward_add() - a TCP port of this host shall lead to a port of @i
  *
  * Asked again, it is the same forward. Return: 1 it is new, 0 it was there, -errno with @f.
  */
-MUST_USE int core_forward_add(struct core *c, const struct instance *i, uint64_t port, uint64_t host_port,
+MUST_USE int core_forward_add(struct core *c, const struct instance *i, const struct core_forward *q,
 			      struct forward *ret, struct fault *f);
 MUST_USE int core_forward_rm(struct core *c, uint64_t host_port, struct fault *f);

@@ -242,10 +242,11 @@ static const struct forward *forward_of(const struct net *n, const char *instanc
 }
 
 /* Return: 1 *ret is new, 0 *ret was there, -errno with @f. */
-static int forward_decide(const struct net *n, const struct instance *i, uint64_t port, uint64_t host_port,
+static int forward_decide(const struct net *n, const struct instance *i, const struct core_forward *q,
 			  struct forward *ret, struct fault *f)
 {
 	const struct interface *ni = net_interface_of(n, i->id);
+	uint64_t host_port = q->host_port, port = q->port;
 	const struct forward *old = host_port ? forward_find(n, host_port) : forward_of(n, i->id, port);
 	size_t mine = 0;
 
@@ -269,6 +270,8 @@ static int forward_decide(const struct net *n, const struct instance *i, uint64_
 	if (n->forward_cnt >= NET_FORWARDS_MAX)
 		return fault_set(f, EDQUOT, "ResourceLimitExceeded", "remove one with niter forward rm",
 				 "at most %d ports can lead to instances", NET_FORWARDS_MAX);
+	if (host_port == 0 && !forward_find(n, q->suggested_port))
+		host_port = q->suggested_port;
 	for (unsigned p = FORWARD_FIRST; host_port == 0 && p <= FORWARD_LAST; p++)
 		if (!forward_find(n, p))
 			host_port = p;
@@ -279,20 +282,20 @@ static int forward_decide(const struct net *n, const struct instance *i, uint64_
 	return 1;
 }
 
-int core_forward_add(struct core *c, const struct instance *i, uint64_t port, uint64_t host_port, struct forward *ret,
+int core_forward_add(struct core *c, const struct instance *i, const struct core_forward *q, struct forward *ret,
 		     struct fault *f)
 {
 	struct net n;
 	int r, fresh;
 
-	if (port < PORT_MIN || port > PORT_MAX || host_port > PORT_MAX)
+	if (q->port < PORT_MIN || q->port > PORT_MAX || q->host_port > PORT_MAX || q->suggested_port > PORT_MAX)
 		return fault_set(f, EINVAL, "InvalidParameterValue", "choose one", "ports are 1 to %d", PORT_MAX);
 	if (i->state == INSTANCE_TERMINATED || i->state == INSTANCE_SHUTTING_DOWN)
 		return fault_set(f, EBUSY, "IncorrectInstanceState", "see niter ps", "instance %s is being removed", i->id);
 	r = net_load(c->st, &n);
 	if (r < 0)
 		return fault_internal(f, r, "reading the networks");
-	fresh = forward_decide(&n, i, port, host_port, ret, f);
+	fresh = forward_decide(&n, i, q, ret, f);
 	net_done(&n);
 	if (fresh <= 0)
 		return fresh;

@@ -289,12 +289,16 @@ static int mappings_want(const struct net_state *s, const struct vpc *v, struct 
 	return r;
 }
 
+/* Has a living instance, or this one (@instance_id not NULL), an interface in @v? */
 static bool vpc_seen(const struct net_state *s, const char *instance_id, const struct vpc *v)
 {
-	for (size_t k = 0; k < s->net.interface_cnt; k++)
-		if (strcmp(s->net.interface[k].instance_id, instance_id) == 0 &&
-		    net_vpc_of(&s->net, &s->net.interface[k]) == v)
+	for (size_t k = 0; k < s->net.interface_cnt; k++) {
+		const char *id = s->net.interface[k].instance_id;
+
+		if (net_vpc_of(&s->net, &s->net.interface[k]) == v &&
+		    (instance_id ? strcmp(id, instance_id) == 0 : live_of(s, id) != NULL))
 			return true;
+	}
 	return false;
 }
 
@@ -365,7 +369,7 @@ int net_want_wire(const struct net_state *s, struct net_want *ret)
 
 		if (way_out_of(s, v->id))
 			r = gateway_port_want(v, net_gateway_of(&s->net, v->id), ret);
-		if (r == 0)
+		if (r == 0 && vpc_seen(s, NULL, v))
 			r = mappings_want(s, v, ret);
 	}
 	return r;

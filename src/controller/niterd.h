@@ -78,6 +78,7 @@ struct op {
 	uint64_t progress_ns; /* last progress line */
 	struct core_run run;  /* OP_CAPACITY of a launch */
 	bool is_run;
+	bool certificate;       /* OP_HOST: only that is wanted */
 	struct forward forward; /* OP_FORWARD */
 	bool forward_new;       /* ... made by this request: undone when it fails */
 	uint64_t off; /* OP_CONSOLE */
