@@ -37,9 +37,9 @@ static_assert(ROOM_STEP >= 2 * RECORD_MAX, "after one step the longest record fi
 /* One direction, in shared memory. Each word has one writer and a cache line of its own. */
 struct ring_ctl {
 	_Alignas(LINE_BYTES) _Atomic uint32_t head;    /* writer: bytes written */
-	_Alignas(LINE_BYTES) _Atomic uint32_t room_at; /* writer: kick me when tail goes past this */
+	_Alignas(LINE_BYTES) _Atomic uint32_t room_at; /* writer: kick when tail passes */
 	_Alignas(LINE_BYTES) _Atomic uint32_t tail;    /* reader: bytes read */
-	_Alignas(LINE_BYTES) _Atomic uint32_t wake_at; /* reader: kick me when head goes past this */
+	_Alignas(LINE_BYTES) _Atomic uint32_t wake_at; /* reader: kick when head passes */
 };
 static_assert(2 * sizeof(struct ring_ctl) <= PACKET_RING_CTL_BYTES, "both fit");
 
@@ -209,7 +209,8 @@ static int tail_look(struct tx *t)
 	/* Acquire: pairs with the store in packet_ring_release(): the reader is done with those bytes. */
 	uint32_t tail_raw = atomic_load(&t->ctl->tail);
 
-	if (!aligned(tail_raw) || (uint32_t)(tail_raw - t->tail) > (uint32_t)(t->published - t->tail))
+	if (!aligned(tail_raw) ||
+	    (uint32_t)(tail_raw - t->tail) > (uint32_t)(t->published - t->tail))
 		return die(&t->dead);
 	t->tail = tail_raw;
 	return 0;

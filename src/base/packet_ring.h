@@ -36,7 +36,7 @@
 enum {
 	PACKET_RING_DATA_BYTES = 1 << 20, /* each way; a power of two */
 	PACKET_RING_CTL_BYTES = 4096,
-	PACKET_RING_BYTES = PACKET_RING_CTL_BYTES + 2 * PACKET_RING_DATA_BYTES, /* the whole memfd */
+	PACKET_RING_BYTES = PACKET_RING_CTL_BYTES + 2 * PACKET_RING_DATA_BYTES,
 	PACKET_RING_FRAME_MIN = 14,   /* an Ethernet header */
 	PACKET_RING_FRAME_MAX = 9216, /* bytes of one frame, Ethernet header included, no FCS */
 	PACKET_RING_HDR_BYTES = 16,   /* before each frame */
@@ -50,14 +50,15 @@ enum packet_ring_side {
 
 /* Flags of a frame. An unknown one kills the ring. */
 enum {
-	PACKET_L4_OK = 1 << 0, /* the sender itself computed or verified the TCP, UDP or ICMP checksum */
+	/* The sender itself computed or verified the TCP, UDP or ICMP checksum. */
+	PACKET_L4_OK = 1 << 0,
 	PACKET_FLAGS_ALL = PACKET_L4_OK,
 };
 
 struct packet_ring; /* opaque, private to one process */
 
 struct packet {
-	const uint8_t *data; /* in shared memory, aligned to PACKET_RING_ALIGN; valid until packet_ring_release() */
+	const uint8_t *data; /* in shared memory, aligned; valid until packet_ring_release() */
 	uint32_t len;        /* bytes, PACKET_RING_FRAME_MIN..PACKET_RING_FRAME_MAX */
 	uint32_t flags;      /* PACKET_…: what the other side claims */
 };

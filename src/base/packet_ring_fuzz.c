@@ -86,7 +86,8 @@ static void hostile_put(struct hostile *h, uint32_t len)
 static void hostile_good(uint32_t len)
 {
 	uint32_t head = word_get(1, HEAD) & ~15U, at = head % PACKET_RING_DATA_BYTES;
-	uint32_t bytes = (PACKET_RING_HDR_BYTES + len + 15) & ~15U, left = PACKET_RING_DATA_BYTES - at;
+	uint32_t bytes = (PACKET_RING_HDR_BYTES + len + 15) & ~15U,
+		 left = PACKET_RING_DATA_BYTES - at;
 	uint8_t *data = shared + (ring_data(1) - shared);
 
 	if (bytes > left) {

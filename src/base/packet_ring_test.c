@@ -18,7 +18,14 @@
 #include "base/fd.h"
 
 /* The memory as a hostile neighbour sees it: words of 32 bits. Direction 0 is A to B. */
-enum { W_HEAD = 0, W_ROOM_AT = 16, W_TAIL = 32, W_WAKE_AT = 48, W_DIRECTION = 64, PAD_FLAG = 1 << 30 };
+enum {
+	W_HEAD = 0,
+	W_ROOM_AT = 16,
+	W_TAIL = 32,
+	W_WAKE_AT = 48,
+	W_DIRECTION = 64,
+	PAD_FLAG = 1 << 30
+};
 
 struct pair {
 	int fd;
@@ -395,7 +402,9 @@ static void side__goes_on_after_its_process_was_restarted(void **state UNUSED)
 
 static void reader__dies_of_impossible_heads(void **state UNUSED)
 {
-	static const uint32_t heads[] = { 1, 8, 15, PACKET_RING_DATA_BYTES + 16, 0x80000000, 0U - 16 };
+	static const uint32_t heads[] = {
+		1, 8, 15, PACKET_RING_DATA_BYTES + 16, 0x80000000, 0U - 16
+	};
 	struct packet pkt;
 	struct pair p;
 	size_t i;
@@ -448,7 +457,8 @@ static void reader__dies_of_impossible_records(void **state UNUSED)
 		{ 64, PACKET_FLAGS_ALL, 80, 1 },
 		{ 64, PACKET_FLAGS_ALL + 1, 80, -EPROTO },
 		{ 64, 0x80000000, 80, -EPROTO },
-		{ PACKET_RING_DATA_BYTES - 16, PAD_FLAG, PACKET_RING_DATA_BYTES, -EPROTO }, /* at 0 */
+		{ PACKET_RING_DATA_BYTES - 16, PAD_FLAG, PACKET_RING_DATA_BYTES,
+		  -EPROTO }, /* at 0 */
 	};
 	struct packet pkt;
 	struct pair p;
@@ -480,12 +490,12 @@ static void reader__accepts_only_the_pad_that_is_due(void **state UNUSED)
 	} cases[] = {
 		{ 32, 16, PAD_FLAG, 32 + 80, 1 },
 		{ 16, 0, PAD_FLAG, 16 + 80, 1 },
-		{ 32, 16, PAD_FLAG, 32, -EPROTO },     /* a pad and nothing after it */
-		{ 32, 16, PAD_FLAG, 16, -EPROTO },     /* half published */
-		{ 32, 15, PAD_FLAG, 112, -EPROTO },    /* not to the end */
-		{ 32, 32, PAD_FLAG, 112, -EPROTO },    /* beyond it */
+		{ 32, 16, PAD_FLAG, 32, -EPROTO },  /* a pad and nothing after it */
+		{ 32, 16, PAD_FLAG, 16, -EPROTO },  /* half published */
+		{ 32, 15, PAD_FLAG, 112, -EPROTO }, /* not to the end */
+		{ 32, 32, PAD_FLAG, 112, -EPROTO }, /* beyond it */
 		{ 32, 16, PAD_FLAG | 1, 112, -EPROTO },
-		{ 32, 64, 0, 112, -EPROTO },           /* a frame across the end */
+		{ 32, 64, 0, 112, -EPROTO },                  /* a frame across the end */
 		{ 9232, 9216, PAD_FLAG, 9232 + 80, -EPROTO }, /* the longest frame fits there */
 		{ 9216, 9200, PAD_FLAG, 9216 + 80, 1 },
 	};
@@ -495,7 +505,8 @@ static void reader__accepts_only_the_pad_that_is_due(void **state UNUSED)
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		pair_near_end(&p, cases[i].left);
-		record_put(&p, PACKET_RING_DATA_BYTES - cases[i].left, cases[i].len, cases[i].flags);
+		record_put(&p, PACKET_RING_DATA_BYTES - cases[i].left, cases[i].len,
+			   cases[i].flags);
 		record_put(&p, 0, 64, 0);
 		set(&p, W_HEAD, PACKET_RING_DATA_BYTES - cases[i].left + cases[i].head);
 		assert_int_equal(packet_ring_peek(p.b, &pkt), cases[i].want);
@@ -531,7 +542,8 @@ static void writer__dies_of_impossible_tails(void **state UNUSED)
 		pair_new(&p);
 		assert_true(frame_put(p.a, 1, 64, 0));
 		show(p.a);
-		while (frame_put(p.a, 1, 1000, 0)) /* committed, not published: the tail may not go there */
+		while (frame_put(p.a, 1, 1000,
+				 0)) /* committed, not published: the tail may not go there */
 			;
 		set(&p, W_TAIL, tails[i]);
 		assert_null(packet_ring_reserve(p.a, 1000));
@@ -654,7 +666,8 @@ static void rings__lose_no_frame_and_no_kick_between_threads(void **state UNUSED
 	pthread_join(th, NULL);
 	assert_int_equal(a.got, THREAD_FRAMES);
 	assert_int_equal(b.got, THREAD_FRAMES);
-	print_message("slept %u and %u times for %d frames each way\n", a.slept, b.slept, THREAD_FRAMES);
+	print_message("slept %u and %u times for %d frames each way\n", a.slept, b.slept,
+		      THREAD_FRAMES);
 	close(a.kick);
 	close(a.wait);
 	pair_done(&p);

@@ -24,8 +24,7 @@ enum { LINE_BYTES = 64, CHUNK_BYTES = 1 << 16 };
 /* One key, expanded, and what belongs to it; in locked memory. */
 struct slot {
 	_Alignas(LINE_BYTES) struct gcm_key_data expanded; /* ipsec-mb's */
-	_Alignas(LINE_BYTES) struct gcm_context_data
-		ctx; /* of the last packet: has a block of key stream */
+	_Alignas(LINE_BYTES) struct gcm_context_data ctx;  /* last packet's: key stream */
 	uint8_t salt[PACKET_GCM_SALT_BYTES];
 	uint64_t next, last; /* sealing: counters; next 0: none left */
 	struct key *key;     /* libcrypto's; owned; NULL with ipsec-mb */
@@ -110,18 +109,6 @@ static const char *arch_name(const IMB_MGR *m)
 	}
 }
 
-/*
- * The best that this processor can. Not init_mb_mgr_auto(): version 1.3 believes the processor's AVX bit where the
- * operating system does not keep AVX registers (no XSAVE, as in the simulated server), and dies of it.
- */
-static enum packet_gcm_level level_best(void)
-{
-	return cpu_can(PACKET_GCM_AVX512) ? PACKET_GCM_AVX512
-	       : cpu_can(PACKET_GCM_AVX2) ? PACKET_GCM_AVX2
-	       : cpu_can(PACKET_GCM_AVX)  ? PACKET_GCM_AVX
-					  : PACKET_GCM_SSE;
-}
-
 static void manager_init(IMB_MGR *m, enum packet_gcm_level level)
 {
 	switch (level) {
@@ -198,7 +185,7 @@ int packet_gcm_init_level(enum packet_gcm_level level)
 		m = alloc_mb_mgr(0);
 		if (!m)
 			return -ENOMEM;
-		manager_init(m, level == PACKET_GCM_AUTO ? level_best() : level);
+		manager_init(m, level);
 		if (imb_get_errno(m) != 0 || !m->gcm256_enc || !m->gcm256_dec || !m->gcm256_pre) {
 			free_mb_mgr(m);
 			return -EIO;

@@ -136,7 +136,8 @@ static void packets__give_the_published_vectors(void **state UNUSED)
 
 /* ---- against libcrypto ---- */
 
-static void differ_once(const struct key *k, struct packet_seal *s, struct packet_open *o, size_t len)
+static void differ_once(const struct key *k, struct packet_seal *s, struct packet_open *o,
+			size_t len)
 {
 	static uint8_t in[LEN_MAX], mine[LEN_MAX], theirs[LEN_MAX];
 	uint8_t aad[64], nonce[12], tag[16], their_tag[16];
@@ -155,7 +156,8 @@ static void differ_once(const struct key *k, struct packet_seal *s, struct packe
 	memset(theirs, 0xee, len);
 	assert_int_equal(packet_open_run(o, nonce + 4, aad, aad_len, mine, len, tag, theirs), 0);
 	assert_memory_equal(theirs, in, len);
-	assert_int_equal(packet_open_run(o, nonce + 4, aad, aad_len, mine, len, tag, mine), 0); /* in place */
+	assert_int_equal(packet_open_run(o, nonce + 4, aad, aad_len, mine, len, tag, mine),
+			 0); /* in place */
 	assert_memory_equal(mine, in, len);
 }
 
@@ -196,7 +198,8 @@ static void open__refuses_every_flipped_bit_and_wipes(void **state UNUSED)
 	for (bit = 0; bit < sizeof(b) * 8; bit++) {
 		b[bit / 8] ^= (uint8_t)(1 << bit % 8);
 		memset(out, 0xee, sizeof(out));
-		assert_int_equal(packet_open_run(o, b, b + 8, 8, b + 16, 50, b + 66, out), -EBADMSG);
+		assert_int_equal(packet_open_run(o, b, b + 8, 8, b + 16, 50, b + 66, out),
+				 -EBADMSG);
 		for (i = 0; i < sizeof(out); i++)
 			assert_int_equal(out[i], 0);
 		b[bit / 8] ^= (uint8_t)(1 << bit % 8);
@@ -319,7 +322,8 @@ static void objects__are_independent_and_slots_come_back_clean(void **state UNUS
 			key_free(TAKE_PTR(k));
 		}
 		assert_int_equal(packet_seal_run(s[3], NULL, 0, b[0], 32, tag[0]), 0);
-		assert_int_equal(packet_seal_run(s[259], NULL, 0, b[1], 32, tag[1]), 0); /* same key */
+		assert_int_equal(packet_seal_run(s[259], NULL, 0, b[1], 32, tag[1]),
+				 0); /* same key */
 		assert_memory_equal(tag[0], tag[1], 16);
 		assert_int_equal(packet_seal_run(s[4], NULL, 0, b[0], 32, tag[0]), 0);
 		assert_memory_not_equal(tag[0], tag[1], 16);
@@ -342,7 +346,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(objects__are_independent_and_slots_come_back_clean),
 	};
 	static const enum packet_gcm_level levels[] = { PACKET_GCM_AUTO, PACKET_GCM_LIBCRYPTO,
-							PACKET_GCM_SSE, PACKET_GCM_AVX,
+							PACKET_GCM_SSE,  PACKET_GCM_AVX,
 							PACKET_GCM_AVX2, PACKET_GCM_AVX512 };
 	int failed = 0, r;
 	size_t i;

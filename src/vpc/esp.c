@@ -181,7 +181,7 @@ static int plain_put(const struct esp_seal *j)
 }
 
 /* @len: what plain_put() returned. Return: bytes of the packet, or -errno. */
-static int encrypt(const struct esp_seal *j, uint32_t len)
+static int encrypt_one(const struct esp_seal *j, uint32_t len)
 {
 	uint8_t *plain = j->out + ESP_HDR_BYTES + ESP_IV_BYTES;
 	struct esp_tx *t = j->sa;
@@ -212,7 +212,7 @@ void esp_seal(struct esp_seal *jobs, unsigned cnt)
 		jobs[i].ret = plain_put(&jobs[i]);
 	for (i = 0; i < cnt; i++)
 		if (jobs[i].ret >= 0)
-			jobs[i].ret = encrypt(&jobs[i], (uint32_t)jobs[i].ret);
+			jobs[i].ret = encrypt_one(&jobs[i], (uint32_t)jobs[i].ret);
 }
 
 /* ---- opening ---- */

@@ -29,12 +29,15 @@ enum {
 	ESP_HDR_BYTES = 8, /* SPI, sequence number */
 	ESP_IV_BYTES = 8,
 	ESP_ICV_BYTES = 16,
-	ESP_FRAME_OFF = ESP_HDR_BYTES + ESP_IV_BYTES + GENEVE_BYTES, /* 32: where the frame lies in the packet */
+	/* 32: where the frame lies in the packet. */
+	ESP_FRAME_OFF = ESP_HDR_BYTES + ESP_IV_BYTES + GENEVE_BYTES,
 	ESP_TRAILER_MAX = 3 + 2 + ESP_ICV_BYTES,
-	ESP_OVERHEAD_MAX = ESP_FRAME_OFF + ESP_TRAILER_MAX, /* 53 bytes around a frame, outer IP and UDP not counted */
+	/* 53 bytes around a frame, outer IP and UDP not counted. */
+	ESP_OVERHEAD_MAX = ESP_FRAME_OFF + ESP_TRAILER_MAX,
 	ESP_FRAME_MAX = 9216,
 	ESP_PACKET_MIN = ESP_FRAME_OFF + GENEVE_FRAME_MIN + 2 + ESP_ICV_BYTES, /* 64 */
-	ESP_PACKET_MAX = ESP_FRAME_MAX + ESP_OVERHEAD_MAX, /* UDP payload; a received one may be longer by options */
+	/* UDP payload; a received one may be longer by options. */
+	ESP_PACKET_MAX = ESP_FRAME_MAX + ESP_OVERHEAD_MAX,
 	ESP_BATCH_MAX = 64,
 };
 #define ESP_SEQ_MAX 0xffffffffu /* hard limit of packets under one key */
@@ -54,8 +57,9 @@ struct esp_sa {
 	const struct key *key; /* 32 bytes; copied, may be freed after */
 	uint8_t salt[4];
 	uint64_t now_ns; /* the caller's monotonic clock: start of its life */
-	uint32_t seq;    /* 0: fresh. Else, for tests of the limits, the last number already used or seen */
-	uint64_t blocks; /* 0: fresh. Else, for tests, AES blocks already used */
+	/* 0: fresh. Else, for tests of the limits: last number used or seen, AES blocks used. */
+	uint32_t seq;
+	uint64_t blocks;
 };
 
 /* esp_tx_new(), esp_rx_new(): Return: 0 and *ret (owned), -EINVAL (spi, vni, key length), -ENOMEM. */
@@ -79,10 +83,10 @@ struct esp_seal {
 	struct esp_tx *sa;
 	const uint8_t *head; /* private copy of the headers that were judged */
 	uint32_t head_len;
-	const uint8_t *tail; /* the rest, may be shared memory; read once. NULL when tail_len is 0 */
+	const uint8_t *tail; /* the rest, may be shared memory; NULL when tail_len is 0 */
 	uint32_t tail_len;   /* head_len + tail_len: GENEVE_FRAME_MIN..ESP_FRAME_MAX */
-	uint8_t *out;        /* private; head_len + tail_len + ESP_OVERHEAD_MAX bytes; overlaps neither */
-	int ret;             /* result: bytes of the packet; -EKEYEXPIRED at the hard limit; -EINVAL; -EIO */
+	uint8_t *out; /* private; head_len + tail_len + ESP_OVERHEAD_MAX bytes; overlaps neither */
+	int ret; /* result: bytes of the packet; -EKEYEXPIRED at the hard limit; -EINVAL; -EIO */
 };
 
 /**
@@ -105,10 +109,10 @@ struct esp_open {
 	struct esp_rx *sa;
 	const uint8_t *packet; /* UDP payload, private memory */
 	uint32_t len;          /* bytes */
-	uint8_t *out;          /* private, @len bytes: @packet itself, or memory that does not overlap it */
-	const uint8_t *frame;  /* result: the inner frame, inside @out */
-	uint32_t frame_len;    /* GENEVE_FRAME_MIN..ESP_FRAME_MAX */
-	int ret;               /* result: 0, or see esp_open() */
+	uint8_t *out; /* private, @len bytes: @packet itself, or memory that does not overlap it */
+	const uint8_t *frame; /* result: the inner frame, inside @out */
+	uint32_t frame_len;   /* GENEVE_FRAME_MIN..ESP_FRAME_MAX */
+	int ret;              /* result: 0, or see esp_open() */
 };
 
 /**

@@ -38,8 +38,12 @@ int LLVMFuzzerInitialize(int *argc UNUSED, char ***argv UNUSED)
 static int seal(struct esp_tx *tx, const uint8_t *frame, size_t len, uint8_t *out)
 {
 	uint32_t head = (uint32_t)(len / 2);
-	struct esp_seal j = { .sa = tx, .head = frame, .head_len = head, .tail = frame + head,
-			      .tail_len = (uint32_t)len - head, .out = out };
+	struct esp_seal j = { .sa = tx,
+			      .head = frame,
+			      .head_len = head,
+			      .tail = frame + head,
+			      .tail_len = (uint32_t)len - head,
+			      .out = out };
 
 	esp_seal(&j, 1);
 	return j.ret;
@@ -51,8 +55,8 @@ static struct esp_open opened(struct esp_rx *rx, uint8_t *packet, size_t len)
 
 	esp_open(&j, 1);
 	must(j.ret == 0 ? j.frame >= packet && j.frame + j.frame_len <= packet + len &&
-				  j.frame_len >= GENEVE_FRAME_MIN && j.frame_len <= ESP_FRAME_MAX :
-			  !j.frame && !j.frame_len);
+				  j.frame_len >= GENEVE_FRAME_MIN && j.frame_len <= ESP_FRAME_MAX
+			: !j.frame && !j.frame_len);
 	return j;
 }
 
@@ -66,7 +70,8 @@ static void from_network(struct esp_rx *rx, uint8_t *b, size_t len)
 	must(esp_rx_seq(rx) == 0);
 }
 
-static void round_trip(struct esp_tx *tx, struct esp_rx *rx, const uint8_t *data, size_t size, uint8_t *b)
+static void round_trip(struct esp_tx *tx, struct esp_rx *rx, const uint8_t *data, size_t size,
+		       uint8_t *b)
 {
 	struct esp_open j;
 	uint32_t bit;
@@ -103,7 +108,8 @@ static void from_inside(struct esp_rx *rx, const uint8_t *data, size_t size, uin
 		must(opened(rx, b, size + 32).ret != -EBADMSG && esp_rx_seq(rx) == 1);
 }
 
-static void in_order(struct esp_tx *tx, struct esp_rx *rx, const uint8_t *data, size_t size, uint8_t *b)
+static void in_order(struct esp_tx *tx, struct esp_rx *rx, const uint8_t *data, size_t size,
+		     uint8_t *b)
 {
 	static const uint8_t frame[64] = { 1 };
 	static uint8_t packets[ORDER][128];

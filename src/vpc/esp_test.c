@@ -36,8 +36,13 @@ static void ends_new(uint32_t seq, uint64_t blocks)
 		e.frame[i] = (uint8_t)(i * 13 + 1);
 	memset(bytes, 0x42, sizeof(bytes));
 	assert_int_equal(key_new_from(bytes, sizeof(bytes), &e.key), 0);
-	e.sa = (struct esp_sa){ .spi = SPI, .vni = NETWORK, .key = e.key, .salt = { 1, 2, 3, 4 },
-				.now_ns = 1000, .seq = seq, .blocks = blocks };
+	e.sa = (struct esp_sa){ .spi = SPI,
+				.vni = NETWORK,
+				.key = e.key,
+				.salt = { 1, 2, 3, 4 },
+				.now_ns = 1000,
+				.seq = seq,
+				.blocks = blocks };
 	assert_int_equal(esp_tx_new(&e.sa, &e.tx), 0);
 	e.sa.seq = 0;
 	assert_int_equal(esp_rx_new(&e.sa, &e.rx), 0);
@@ -53,8 +58,12 @@ static int ends_done(void **state UNUSED)
 
 static int seal(uint32_t head, uint32_t tail)
 {
-	struct esp_seal j = { .sa = e.tx, .head = e.frame, .head_len = head, .tail = tail ? e.frame + head % 256 : NULL,
-			      .tail_len = tail, .out = e.packet };
+	struct esp_seal j = { .sa = e.tx,
+			      .head = e.frame,
+			      .head_len = head,
+			      .tail = tail ? e.frame + head % 256 : NULL,
+			      .tail_len = tail,
+			      .out = e.packet };
 
 	esp_seal(&j, 1);
 	e.len = j.ret;
@@ -84,7 +93,8 @@ static void frames__of_every_length_go_through(void **state UNUSED)
 
 		assert_true(seal(head, len - head) > 0);
 		assert_int_equal(e.len % 4, 0);
-		assert_true(e.len - (int)len <= ESP_OVERHEAD_MAX && e.len - (int)len >= ESP_OVERHEAD_MAX - 3);
+		assert_true(e.len - (int)len <= ESP_OVERHEAD_MAX &&
+			    e.len - (int)len >= ESP_OVERHEAD_MAX - 3);
 		j.len = (uint32_t)e.len;
 		j.out = len % 2 ? e.packet : e.out; /* in place as well */
 		esp_open(&j, 1);
@@ -103,7 +113,7 @@ static void seal__refuses_lengths_out_of_range(void **state UNUSED)
 	assert_int_equal(seal(100, ESP_FRAME_MAX - 99), -EINVAL);
 	assert_int_equal(seal(UINT32_MAX, 15), -EINVAL); /* the sum is 14 */
 	assert_int_equal(seal(15, UINT32_MAX), -EINVAL);
-	assert_int_equal(esp_tx_seq(e.tx), 0);		 /* no number was spent */
+	assert_int_equal(esp_tx_seq(e.tx), 0); /* no number was spent */
 	assert_int_equal(seal(GENEVE_FRAME_MIN, 0), ESP_PACKET_MIN);
 	assert_true(seal(100, ESP_FRAME_MAX - 100) > 0);
 	assert_true(e.len <= ESP_PACKET_MAX);
@@ -113,8 +123,8 @@ static void seal__refuses_lengths_out_of_range(void **state UNUSED)
 static void packet__has_the_bytes_of_the_page(void **state UNUSED)
 {
 	static const uint8_t head[] = { 0, 0, 0x10, 1, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 8 };
-	static const uint8_t inner[] = { 0x17, 0xc1, 0x17, 0xc1, 0, 16 + 61, 0, 0,
-					 0, 0, 0x65, 0x58, 0x12, 0x34, 0x56, 0 };
+	static const uint8_t inner[] = { 0x17, 0xc1, 0x17, 0xc1, 0,    16 + 61, 0,    0,
+					 0,    0,    0x65, 0x58, 0x12, 0x34,    0x56, 0 };
 	static const uint8_t tail[] = { 1, 1, 17 }; /* 16 + 61 + 1 + 2 = 80 */
 	CLEANUP(packet_open_freep) struct packet_open *o = NULL;
 	uint8_t plain[80];
@@ -145,7 +155,8 @@ static void open__refuses_every_flipped_bit(void **state UNUSED)
 		r = open_at(b, e.len, e.out);
 		/* SPI: not this SA's. Number 0: none has it. All else: forged. */
 		assert_int_equal(r, bit < 32 ? -EPROTO : bit == 56 ? -EALREADY : -EBADMSG);
-		for (i = ESP_HDR_BYTES + ESP_IV_BYTES; r == -EBADMSG && i < e.len - ESP_ICV_BYTES; i++)
+		for (i = ESP_HDR_BYTES + ESP_IV_BYTES; r == -EBADMSG && i < e.len - ESP_ICV_BYTES;
+		     i++)
 			assert_int_equal(e.out[i], 0);
 		assert_int_equal(esp_rx_seq(e.rx), 0); /* the window did not move */
 	}
@@ -182,7 +193,7 @@ static void open__refuses_replays_and_what_is_too_old(void **state UNUSED)
 	assert_int_equal(open_at(old[0], len[0], e.out), -EALREADY);
 	for (i = 3; i < 3 + REPLAY_WINDOW; i++)
 		assert_true(seal(14, 50) > 0);
-	assert_int_equal(open_at(e.packet, e.len, e.out), 0);	     /* 4099 */
+	assert_int_equal(open_at(e.packet, e.len, e.out), 0);        /* 4099 */
 	assert_int_equal(open_at(old[2], len[2], e.out), -EALREADY); /* 3: never seen, too old */
 }
 
@@ -219,7 +230,8 @@ static void seal__refuses_after_the_last_number(void **state UNUSED)
 	assert_int_equal(seal(14, 50), -EKEYEXPIRED);
 	assert_int_equal(seal(14, 50), -EKEYEXPIRED);
 	for (i = 0; i < sizeof(e.packet); i++)
-		assert_int_equal(e.packet[i], 0); /* nothing that could be sent, above all no frame in clear */
+		assert_int_equal(e.packet[i],
+				 0); /* nothing that could be sent, above all no frame in clear */
 	assert_int_equal(esp_tx_seq(e.tx), ESP_SEQ_MAX);
 	assert_int_equal(open_at(last, (int)ESP_PACKET_MIN + 52, e.out), -EALREADY);
 }
@@ -288,7 +300,8 @@ static int forge_from_inside(const uint8_t *plain, size_t len)
 	memcpy(e.packet + 8, &be, 8);
 	memcpy(e.packet + 16, plain, len);
 	assert_int_equal(packet_seal_new(e.key, e.sa.salt, number, number, &s), 0);
-	assert_int_equal(packet_seal_run(s, e.packet, 8, e.packet + 16, len, e.packet + 16 + len), 0);
+	assert_int_equal(packet_seal_run(s, e.packet, 8, e.packet + 16, len, e.packet + 16 + len),
+			 0);
 	e.len = (int)(16 + len + 16);
 	return open_at(e.packet, e.len, e.out);
 }
@@ -356,7 +369,8 @@ int main(void)
 		cmocka_unit_test_teardown(open__refuses_every_flipped_bit, ends_done),
 		cmocka_unit_test_teardown(open__refuses_every_shorter_and_longer_length, ends_done),
 		cmocka_unit_test_teardown(open__refuses_replays_and_what_is_too_old, ends_done),
-		cmocka_unit_test_teardown(open__of_a_copy_in_the_same_batch_refuses_the_second, ends_done),
+		cmocka_unit_test_teardown(open__of_a_copy_in_the_same_batch_refuses_the_second,
+					  ends_done),
 		cmocka_unit_test_teardown(seal__refuses_after_the_last_number, ends_done),
 		cmocka_unit_test_teardown(rekey__is_wanted_at_each_soft_limit, ends_done),
 		cmocka_unit_test_teardown(new__refuses_what_cannot_be, ends_done),

@@ -13,8 +13,8 @@
 
 enum {
 	GENEVE_UDP_BYTES = 8,
-	GENEVE_HDR_BYTES = 8,                                    /* without options: we send none */
-	GENEVE_BYTES = GENEVE_UDP_BYTES + GENEVE_HDR_BYTES,      /* before the inner Ethernet frame */
+	GENEVE_HDR_BYTES = 8,                               /* without options: we send none */
+	GENEVE_BYTES = GENEVE_UDP_BYTES + GENEVE_HDR_BYTES, /* before the inner Ethernet frame */
 	GENEVE_OPTIONS_MAX = 63 * 4,
 	GENEVE_PORT = 6081,
 	GENEVE_PROTO_ETHERNET = 0x6558, /* Transparent Ethernet Bridging */

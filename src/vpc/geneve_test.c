@@ -13,7 +13,16 @@
 enum { FRAME = 60, WHOLE = GENEVE_BYTES + FRAME };
 
 /* Offsets of the fields. */
-enum { UDP_DST = 2, UDP_LEN = 4, UDP_SUM = 6, VER_LEN = 8, FLAGS = 9, PROTO = 10, VNI = 12, RESERVED = 15 };
+enum {
+	UDP_DST = 2,
+	UDP_LEN = 4,
+	UDP_SUM = 6,
+	VER_LEN = 8,
+	FLAGS = 9,
+	PROTO = 10,
+	VNI = 12,
+	RESERVED = 15
+};
 
 static void datagram(uint8_t b[WHOLE])
 {
@@ -23,8 +32,10 @@ static void datagram(uint8_t b[WHOLE])
 
 static void put__writes_the_headers_of_the_page(void **state UNUSED)
 {
-	static const uint8_t want[GENEVE_BYTES] = { 0x17, 0xc1, 0x17, 0xc1, 0x00, 0x4c, 0x00, 0x00,
-						    0x00, 0x00, 0x65, 0x58, 0x12, 0x34, 0x56, 0x00 };
+	static const uint8_t want[GENEVE_BYTES] = {
+		0x17, 0xc1, 0x17, 0xc1, 0x00, 0x4c, 0x00, 0x00,
+		0x00, 0x00, 0x65, 0x58, 0x12, 0x34, 0x56, 0x00
+	};
 	uint8_t b[WHOLE];
 
 	datagram(b);
@@ -67,7 +78,7 @@ static void parse__judges_each_field(void **state UNUSED)
 		uint8_t v;
 		int want;
 	} cases[] = {
-		{ 0, 0xff, 0 },		   /* source port */
+		{ 0, 0xff, 0 },             /* source port */
 		{ UDP_DST, 0x18, -EPROTO }, /* not Geneve's port */
 		{ UDP_LEN + 1, WHOLE + 1, -EPROTO },
 		{ UDP_LEN + 1, WHOLE - 1, -EPROTO },
@@ -76,12 +87,12 @@ static void parse__judges_each_field(void **state UNUSED)
 		{ VER_LEN, 0xc0, -EPROTO },
 		{ FLAGS, 0x80, -EPROTO }, /* control packet */
 		{ FLAGS, 0x40, -EPROTO }, /* critical options */
-		{ FLAGS, 0x3f, 0 },	  /* reserved: ignored */
+		{ FLAGS, 0x3f, 0 },       /* reserved: ignored */
 		{ PROTO, 0x08, -EPROTO },
 		{ PROTO + 1, 0x59, -EPROTO },
 		{ RESERVED, 0xff, 0 },
-		{ VER_LEN, 0x01, 0 }, /* 4 bytes of options that need not be understood */
-		{ VER_LEN, 11, 0 },   /* 44: 16 bytes of frame are left */
+		{ VER_LEN, 0x01, 0 },     /* 4 bytes of options that need not be understood */
+		{ VER_LEN, 11, 0 },       /* 44: 16 bytes of frame are left */
 		{ VER_LEN, 12, -EPROTO }, /* 12 are no frame */
 		{ VER_LEN, 0x3f, -EPROTO },
 	};

@@ -39,11 +39,12 @@ static bool model_accepts(uint32_t seq)
 /* One arrival at both; they must agree before and after. */
 static bool arrive(struct replay *w, uint32_t seq)
 {
-	bool want = model_accepts(seq), check = replay_check(w, seq), update = replay_update(w, seq);
+	bool want = model_accepts(seq), check = replay_check(w, seq),
+	     update = replay_update(w, seq);
 
 	if (check != want || update != want)
-		fail_msg("number %u with top %u: check %d, update %d, set says %d", seq, set.top, check,
-			 update, want);
+		fail_msg("number %u with top %u: check %d, update %d, set says %d", seq, set.top,
+			 check, update, want);
 	if (want) {
 		set.in[seq - set.base] = true;
 		if (seq > set.top)
@@ -82,8 +83,10 @@ static void window__check_alone_changes_nothing(void **state UNUSED)
 
 static void window__has_exact_edges(void **state UNUSED)
 {
-	static const uint32_t tops[] = { REPLAY_WINDOW,     REPLAY_WINDOW + 1, REPLAY_WINDOW + 63,
-					 REPLAY_WINDOW + 64, 100000,		100063 };
+	static const uint32_t tops[] = {
+		REPLAY_WINDOW, REPLAY_WINDOW + 1, REPLAY_WINDOW + 63, REPLAY_WINDOW + 64, 100000,
+		100063
+	};
 	struct replay w;
 	size_t i;
 	int d;
@@ -105,8 +108,9 @@ static void window__has_exact_edges(void **state UNUSED)
 
 static void window__is_whole_after_a_jump_of_any_size(void **state UNUSED)
 {
-	static const uint32_t jumps[] = { 1,	2,    63,   64,	  65,	127,  128,  4031, 4032, 4033,
-					  4095, 4096, 4097, 8127, 8128, 8191, 8192, 8193, 16384, 70000 };
+	static const uint32_t jumps[] = { 1,    2,    63,   64,   65,    127,  128,
+					  4031, 4032, 4033, 4095, 4096,  4097, 8127,
+					  8128, 8191, 8192, 8193, 16384, 70000 };
 	struct replay w;
 	uint32_t start, i, seq;
 
@@ -164,8 +168,8 @@ static void window__started_high_knows_all_below(void **state UNUSED)
 }
 
 /* The 16 numbers an exhaustive pattern is made of, relative to @top: both edges, both sides of words, next ones. */
-static const int32_t places[16] = { -4097, -4096, -4095, -4094, -4033, -4032, -65, -64,
-				    -63,   -1,	  0,	 1,	2,     64,    4095, 8200 };
+static const int32_t places[16] = { -4097, -4096, -4095, -4094, -4033, -4032, -65,  -64,
+				    -63,   -1,    0,     1,     2,     64,    4095, 8200 };
 
 /* Every subset of the 16 arrives, in order; then all 16, in order: exactly those not yet seen and not too old pass. */
 static void window__agrees_with_the_set_for_all_65536_subsets(void **state UNUSED)

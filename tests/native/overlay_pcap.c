@@ -111,8 +111,11 @@ static void packet_put(FILE *f, struct sa *s, uint16_t port, size_t payload, int
 {
 	static uint8_t frame[ESP_FRAME_MAX], out[OUTER_BYTES + ESP_PACKET_MAX];
 	struct host_pair inner = { 0x0a000001, 0x0a000002 };
-	struct esp_seal j = { .sa = s->tx, .head = frame, .head_len = INNER_BYTES,
-			      .tail = frame + INNER_BYTES, .tail_len = (uint32_t)payload,
+	struct esp_seal j = { .sa = s->tx,
+			      .head = frame,
+			      .head_len = INNER_BYTES,
+			      .tail = frame + INNER_BYTES,
+			      .tail_len = (uint32_t)payload,
 			      .out = out + OUTER_BYTES };
 	size_t i;
 
@@ -131,14 +134,17 @@ static void packet_put(FILE *f, struct sa *s, uint16_t port, size_t payload, int
 
 int main(int argc, char **argv)
 {
-	static const uint32_t pcap_header[6] = { 0xa1b2c3d4, 2 | 4 << 16, 0, 0, 65535, PCAP_ETHERNET };
+	static const uint32_t pcap_header[6] = {
+		0xa1b2c3d4, 2 | 4 << 16, 0, 0, 65535, PCAP_ETHERNET
+	};
 	static const size_t payloads[] = { 0, 1, 2, 3, 18, 64, 512, 1408, 1458, 8959 };
-	const struct host_pair there = { 0x0a4d0001, 0x0a4d0002 }, back = { 0x0a4d0002, 0x0a4d0001 };
+	const struct host_pair there = { 0x0a4d0001, 0x0a4d0002 },
+			       back = { 0x0a4d0002, 0x0a4d0001 };
 	struct sa sas[] = {
 		{ there, 0x1001, 0x1001, 0, NULL },
 		{ back, 0x7f001234, 0x1001, 0, NULL },
-		{ there, 0x1002, 0xabcdef, 0, NULL },		  /* another network of the same hosts */
-		{ there, 0x1003, 0x1001, 0, NULL },		  /* the first one's next epoch */
+		{ there, 0x1002, 0xabcdef, 0, NULL }, /* another network of the same hosts */
+		{ there, 0x1003, 0x1001, 0, NULL },   /* the first one's next epoch */
 		{ back, 0xffffffff, 1, ESP_SEQ_MAX - 10, NULL }, /* the last numbers */
 	};
 	FILE *f = argc == 2 ? fopen(argv[1], "wb") : NULL;
