@@ -9,7 +9,7 @@
 
 #include "base/num.h"
 
-enum { PAGE = 4096, POLLS_MAX = 1000, RING_ENTRY = 16, TX_CDESC = 8, RX_CDESC = 16, KEY_AT = 1024, LOG2_128 = 7 };
+enum { PAGE = 4096, POLLS_MAX = 20000, RING_ENTRY = 16, TX_CDESC = 8, RX_CDESC = 16, KEY_AT = 1024, LOG2_128 = 7 };
 
 static uint32_t rd(struct ena_driver *d, unsigned off)
 {
