@@ -12,7 +12,7 @@ content_key() { cat "$@" | sha256sum | cut -c1-16; }
 
 # All from Debian, by name; docs/decisions says why each.
 packages_build="gcc libc6-dev meson ninja-build pkgconf python3 libssl-dev libjansson-dev libsqlite3-dev libaio-dev
-	libtss2-dev libcmocka-dev libipsec-mb-dev musl-tools acpica-tools"
+	libtss2-dev libcmocka-dev libipsec-mb-dev musl-tools acpica-tools iproute2"
 packages_host="qemu-system-x86 qemu-utils swtpm mmdebstrap e2fsprogs fdisk cpio zstd xz-utils lz4 kmod debian-archive-keyring
 	cryptsetup-bin openssh-client openssl"
 packages_bench="qemu-system-common qemu-utils fio"

@@ -271,11 +271,12 @@ void http_server_accept(struct http_server *s, uint64_t now_ns)
 /* Those whose turn has come, each one request, beginning behind the last one that had it. */
 static void turns_take(struct http_server *s, uint64_t now_ns)
 {
+	const unsigned from = s->turn;
 	unsigned i;
 
 	s->rate_ns = 0;
 	for (i = 0; i < HTTP_CONNS_MAX && !s->rate_ns; i++) {
-		unsigned k = (s->turn + i) % HTTP_CONNS_MAX;
+		unsigned k = (from + i) % HTTP_CONNS_MAX;
 
 		if (s->peer[k].state != PEER_WAITING)
 			continue;

@@ -18,6 +18,7 @@
  *   sign-close                it hangs up
  *   reconnect                 a new niterd: another service socket
  *   restart INSTANCE          the program is ended by hanging up, and started again
+ *   sabotage GUARDS           what the program is told to leave out when it is started next (tests/isolation)
  *   pid                       of the program
  *
  * Ends with COMMAND's status. CERT: where the signer's certificate goes. Needs root; 77 without.
@@ -52,6 +53,7 @@ enum sign_mode { SIGN_OK, SIGN_REFUSE, SIGN_SILENT };
 static struct {
 	const char *program;
 	char instance_id[CTL_ID_MAX];
+	char sabotage[128]; /* its environment */
 	int http, dns_udp, dns_tcp; /* ours: every start gets copies */
 	pid_t pid;
 	int ctl, svc, sign;
@@ -142,7 +144,7 @@ static void map_write(pid_t pid, const char *name)
 /* As the launcher's spawn(): namespaces of its own, one uid, control socket at 3. */
 static void program_exec(int go, int ctl)
 {
-	char *const env[] = { NULL };
+	char *const env[] = { h.sabotage[0] ? h.sabotage : NULL, NULL };
 	char *const argv[] = { strdup("niter-metadata"), NULL };
 	char c;
 
@@ -369,6 +371,9 @@ static void line_do(char *line)
 		say("ok");
 	} else if (!strncmp(line, "restart ", 8)) {
 		line_restart(args);
+	} else if (!strncmp(line, "sabotage ", 9)) {
+		snprintf(h.sabotage, sizeof(h.sabotage), "NITER_SABOTAGE=%s", args);
+		say("ok");
 	} else if (!strcmp(line, "pid")) {
 		fprintf(h.lines, "ok %d\n", (int)h.pid);
 		fflush(h.lines);
