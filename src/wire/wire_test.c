@@ -237,7 +237,7 @@ static int port_del_request(struct rig *r, const char *id)
 static void port__comes_and_goes_in_any_order(void **state)
 {
 	struct rig_port late = { .id = "eni-late", .mac = 0x060000000077, .ip = { 172, 31, 1, 7 }, .vni = RIG_VNI,
-				 .kick_fd = -1, .wait_fd = -1 };
+				 .kick_fd = -1, .wait_fd = -1, .mem_fd = -1 };
 
 	(void)state;
 	/* niterd first */
@@ -271,6 +271,7 @@ static void port__comes_and_goes_in_any_order(void **state)
 	packet_ring_freep(&late.ring);
 	fd_closep(&late.kick_fd);
 	fd_closep(&late.wait_fd);
+	fd_closep(&late.mem_fd);
 }
 
 static void port__refuses_a_mac_that_another_one_has(void **state)

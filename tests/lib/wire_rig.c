@@ -98,6 +98,7 @@ void rig_done(struct rig *r)
 		packet_ring_freep(&r->port[i].ring);
 		fd_closep(&r->port[i].kick_fd);
 		fd_closep(&r->port[i].wait_fd);
+		fd_closep(&r->port[i].mem_fd);
 	}
 	wire_done(&r->w);
 	tunnel_fake_done(&r->sec);
@@ -134,9 +135,11 @@ int rig_port_ring(struct rig *r, struct rig_port *p)
 	packet_ring_freep(&p->ring);
 	fd_closep(&p->kick_fd);
 	fd_closep(&p->wait_fd);
+	fd_closep(&p->mem_fd);
 	memset(m, 0, sizeof(*m));
 	fd = packet_ring_fd_new();
-	must(fd >= 0 && packet_ring_map(fd, PACKET_RING_A, &p->ring) == 0);
+	p->mem_fd = dup(fd);
+	must(fd >= 0 && p->mem_fd >= 0 && packet_ring_map(fd, PACKET_RING_A, &p->ring) == 0);
 	p->kick_fd = fd_eventfd();
 	p->wait_fd = fd_eventfd();
 	m->type = CTL_WIRE_PORT_ADD;
@@ -172,7 +175,7 @@ int rig_port_set(struct rig *r, const struct rig_port *p, uint16_t flags)
 void rig_port_name(struct rig_port *p, uint8_t host, unsigned n, uint32_t vni)
 {
 	*p = (struct rig_port){ .mac = 0x060000000000 | (uint64_t)host << 8 | n, .vni = vni, .kick_fd = -1,
-				.wait_fd = -1, .ip = { 172, 31, host, (uint8_t)n } };
+				.wait_fd = -1, .mem_fd = -1, .ip = { 172, 31, host, (uint8_t)n } };
 	(void)snprintf(p->id, sizeof(p->id), "eni-%u-%u", host, n);
 }
 

@@ -22,6 +22,7 @@ struct rig_port {
 	uint32_t vni;
 	struct packet_ring *ring; /* side A */
 	int kick_fd, wait_fd;     /* the wire signals wait_fd; kick_fd is ours */
+	int mem_fd;               /* the ring's memory, for a hostile card */
 };
 
 struct rig {
