@@ -12,26 +12,36 @@ _niter() {
 
 	COMPREPLY=()
 	case $verb in
-	image | volume | host) sub=${COMP_WORDS[2]} ;;
+	image | volume | host | peer | network) sub=${COMP_WORDS[2]} ;;
 	esac
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		words="image run ps console stop start reboot rm types volume host --help --version"
+		words="image run ps console stop start reboot rm ssh forward network peer types volume host --help --version"
 	elif [ "$COMP_CWORD" -eq 2 ] && [[ $verb == image ]]; then
 		words="build put ls rm"
+	elif [ "$COMP_CWORD" -eq 2 ] && [[ $verb == forward ]]; then
+		words="$(_niter_things ps) ls rm"
 	elif [ "$COMP_CWORD" -eq 2 ] && [[ $verb == volume ]]; then
 		words="create ls rm"
 	elif [ "$COMP_CWORD" -eq 2 ] && [[ $verb == host ]]; then
-		words="start stop status log processes"
+		words="start stop status log processes certificate"
+	elif [ "$COMP_CWORD" -eq 2 ] && [[ $verb == network ]]; then
+		words="ls"
+	elif [ "$COMP_CWORD" -eq 2 ] && [[ $verb == peer ]]; then
+		words="add ls rm map unmap"
 	else
 		case $prev in
 		--type) words=$(niter types 2>/dev/null | sed -n '2,$s/ .*//p') ;;
 		--suite) words="bookworm trixie" ;;
 		--cpus) words="1x1 1x2 2x1 2x2" ;;
+		--key | --user-data | -i)
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return
+			;;
 		--overlay | --output)
 			mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 			return
 			;;
-		--name | --disk | --size | --include | --timeout) return ;;
+		--name | --disk | --size | --include | --timeout | --private-ip | --user | --host-port | --ip | --mac) return ;;
 		*)
 			case "$verb $sub" in
 			"image build") words="debian --suite --include --overlay --size --name --output $common" ;;
@@ -40,12 +50,19 @@ _niter() {
 				words="--name $common"
 				;;
 			"image rm") words="$(_niter_things 'image ls') $common" ;;
-			"run ") words="$(_niter_things 'image ls') --type --cpus --name --disk --no-wait $common" ;;
+			"run ") words="$(_niter_things 'image ls') --type --cpus --name --disk --key --user-data --private-ip --no-wait $common" ;;
 			"ps ") words="--all $common" ;;
 			"console ") words="$(_niter_things ps) --follow $common" ;;
 			"stop ") words="$(_niter_things ps) --force --timeout --no-wait $common" ;;
 			"start " | "rm ") words="$(_niter_things ps) --no-wait $common" ;;
 			"reboot ") words="$(_niter_things ps) $common" ;;
+			"ssh ") words="$(_niter_things ps) --user -i --timeout $common" ;;
+			"forward ") words="$(_niter_things ps) ls rm --host-port $common" ;;
+			"peer rm" | "peer map" | "peer unmap")
+				words="$(_niter_things 'peer ls') $common"
+				[[ $sub == rm ]] || words="$words --ip --vpc"
+				[[ $sub != map ]] || words="$words --mac"
+				;;
 			"volume create") words="--size $common" ;;
 			"volume rm") words="$(_niter_things 'volume ls') $common" ;;
 			*) words=$common ;;
