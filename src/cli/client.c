@@ -10,13 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "cli/cli.h"
 #include "cli/host_dirs.h"
 
@@ -231,7 +231,7 @@ static int hello(struct client *c, int timeout_ms)
 	uint8_t rnd[16];
 	int r;
 
-	if (getrandom(rnd, sizeof(rnd), 0) != (ssize_t)sizeof(rnd))
+	if (random_bytes(rnd, sizeof(rnd)) < 0)
 		return -EIO;
 	for (size_t k = 0; k < sizeof(rnd); k++)
 		snprintf(c->session + 2 * k, 3, "%02x", rnd[k]);

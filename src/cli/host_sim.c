@@ -20,7 +20,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -30,6 +29,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "cli/cli.h"
 #include "cli/host_dirs.h"
 
@@ -459,7 +459,7 @@ static MUST_USE int sim_go(int boot)
 	char line[128], hex[2 * SIM_SEED_BYTES + 1];
 	int len;
 
-	if (getrandom(seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
+	if (random_bytes(seed, sizeof(seed)) < 0)
 		return -EIO;
 	for (size_t n = 0; n < sizeof(seed); n++)
 		snprintf(hex + 2 * n, 3, "%02x", seed[n]);

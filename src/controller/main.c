@@ -21,7 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,6 +28,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "base/random.h"
 #include "base/sandbox.h"
 #include "controller/core_net.h"
 #include "controller/niterd.h"
@@ -50,7 +50,7 @@ static uint64_t env_now_ms(UNUSED void *ptr)
 
 static int env_random(UNUSED void *ptr, void *buf, size_t len)
 {
-	return getrandom(buf, len, 0) == (ssize_t)len ? 0 : -EIO;
+	return random_bytes(buf, len);
 }
 
 static int nonblock(int fd)
@@ -122,7 +122,7 @@ static int libraries_init(void)
 {
 	size_t seed = 0;
 
-	if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
+	if (random_bytes(&seed, sizeof(seed)) < 0)
 		return -EIO;
 	json_object_seed(seed | 1);
 	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)

@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/mem.h"
+#include "base/random.h"
 
 /*
  * Slots are cut from locked pages that are never given back, so that freeing a key is a wipe and a list
@@ -93,21 +93,14 @@ int key_new_zero(size_t len, struct key **ret)
 int key_new_random(size_t len, struct key **ret)
 {
 	CLEANUP(key_freep) struct key *k = NULL;
-	size_t done = 0;
-	ssize_t n;
 	int r;
 
 	r = key_new_zero(len, &k);
 	if (r < 0)
 		return r;
-	while (done < len) {
-		n = getrandom(k->b + done, len - done, 0);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		done += (size_t)n;
-	}
+	r = random_bytes(k->b, len);
+	if (r < 0)
+		return r;
 	*ret = TAKE_PTR(k);
 	return 0;
 }

@@ -4,19 +4,15 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/mem.h"
+#include "base/random.h"
 #include "metadata/token.h"
 
-/* Before the jail: getrandom() is not on the list. */
+/* Before the jail: getrandom is not on the list. */
 int token_key_draw(uint8_t key[SIPHASH_KEY_BYTES])
 {
-	ssize_t n = getrandom(key, SIPHASH_KEY_BYTES, 0);
-
-	if (n < 0)
-		return -errno;
-	return n == SIPHASH_KEY_BYTES ? 0 : -EIO;
+	return random_bytes(key, SIPHASH_KEY_BYTES);
 }
 
 bool token_expired(uint64_t expiry_ns, uint64_t now_ns)

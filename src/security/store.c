@@ -4,11 +4,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/random.h"
 #include "crypto/kdf.h"
 #include "security/store_priv.h"
 
@@ -60,7 +60,7 @@ int store_image_new(const struct key *store_key, uint8_t ret[STORE_HEADER_AREA_B
 	r = mac_key_derive(store_key, &mac_key);
 	if (r < 0)
 		return r;
-	if (getrandom(h.id, sizeof(h.id), 0) != (ssize_t)sizeof(h.id))
+	if (random_bytes(h.id, sizeof(h.id)) < 0)
 		return -EIO;
 	memset(ret, 0, STORE_HEADER_AREA_BYTES);
 	return store_header_encode(&h, mac_key, ret);

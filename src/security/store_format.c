@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/bytes.h"
 #include "base/mem.h"
+#include "base/random.h"
 #include "crypto/gcm.h"
 #include "crypto/hash.h"
 #include "crypto/kdf.h"
@@ -123,7 +123,7 @@ int store_record_encode(const struct store_record *rec, const struct key *secret
 	id_write(&out, rec->volume);
 	id_write(&out, rec->account);
 
-	if (getrandom(salt, sizeof(salt), 0) != (ssize_t)sizeof(salt))
+	if (random_bytes(salt, sizeof(salt)) < 0)
 		return -EIO;
 	r = record_key(store_key, salt, &k);
 	if (r < 0)

@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/bytes.h"
 #include "base/mem.h"
+#include "base/random.h"
 #include "crypto/kdf.h"
 
 enum { SA_BYTES = 32 + 4 + 4, SPI_MIN = 256, LABEL_MAX = 64 };
@@ -27,7 +27,7 @@ int transcript_hash(const struct transcript *t, size_t but, uint8_t ret[HASH_SHA
 
 int tunnel_random(void *ret, size_t len)
 {
-	return getrandom(ret, len, 0) == (ssize_t)len ? 0 : -EIO;
+	return random_bytes(ret, len);
 }
 
 int tunnel_fingerprint(const uint8_t pub[P384_PUBLIC_BYTES], uint8_t ret[TUNNEL_FINGERPRINT_BYTES])

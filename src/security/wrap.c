@@ -3,10 +3,10 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/bytes.h"
 #include "base/mem.h"
+#include "base/random.h"
 #include "crypto/gcm.h"
 #include "crypto/hash.h"
 #include "crypto/kdf.h"
@@ -142,8 +142,7 @@ int wrap_data_key_new(struct key **ret)
 
 static int salt_draw(uint8_t ret[SALT_BYTES])
 {
-	return getrandom(ret, SALT_BYTES, 0) == SALT_BYTES ? 0
-							   : -EIO; /* never short up to 256 bytes */
+	return random_bytes(ret, SALT_BYTES);
 }
 
 static int head_write(const struct key *account_key, uint8_t ret[HEAD_BYTES])

@@ -151,7 +151,10 @@ static void file_submit(struct vol_backing *b, struct backing_io *const *io, uns
 	aio_start(f, batch, n);
 }
 
-/* #syscalls:* io_getevents */
+/*
+ * Debian 12's libaio makes the first call, Debian 13's the second.
+ * #syscalls:* io_getevents io_pgetevents
+ */
 static unsigned file_poll(struct vol_backing *b, struct backing_io **ret, unsigned max, bool wait)
 {
 	struct backing_file *f = file_of(b);

@@ -7,10 +7,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/mem.h"
 #include "base/num.h"
+#include "base/random.h"
 #include "crypto/pbkdf2.h"
 #include "volume/backing.h"
 #include "volume/digest.h"
@@ -127,16 +127,6 @@ int digest_check(const struct vol_params *p, const struct key *key)
 }
 
 /* ---- fresh container ---- */
-
-static int random_bytes(void *p, size_t len)
-{
-	ssize_t n;
-
-	do
-		n = getrandom(p, len, 0);
-	while (n < 0 && errno == EINTR);
-	return n == (ssize_t)len ? 0 : -EIO;
-}
 
 /* spec: rfc-9562 §5.4 (UUIDv4) */
 static int uuid_make(char ret[VOL_UUID_MAX])

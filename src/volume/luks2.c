@@ -8,11 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/bytes.h"
 #include "base/mem.h"
 #include "base/num.h"
+#include "base/random.h"
 #include "crypto/hash.h"
 #include "volume/base64.h"
 
@@ -398,7 +398,7 @@ static int hash_seed(void)
 {
 	size_t seed = 0;
 
-	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+	if (random_bytes(&seed, sizeof(seed)) < 0)
 		return -EIO;
 	json_object_seed(seed | 1); /* 0 would mean /dev/urandom; only the first call counts */
 	return 0;

@@ -18,12 +18,12 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "base/random.h"
 #include "cards/network/port.h"
 #include "cards/network/service.h"
 #include "cards/runtime/card.h"
@@ -442,8 +442,7 @@ static int run(struct network *n)
 	n->service_fd = n->tap_fd = -1;
 	n->queue_pairs = 1;
 	n->service.port = n->port;
-	if (getrandom(n->seed, sizeof(n->seed), 0) != sizeof(n->seed) ||
-	    getrandom(seed, sizeof(seed), 0) != sizeof(seed))
+	if (random_bytes(n->seed, sizeof(n->seed)) < 0 || random_bytes(seed, sizeof(seed)) < 0)
 		return -EIO;
 	r = vpc_map_new(MAPPINGS_MAX, seed, &n->map);
 	n->service.map = n->map;
