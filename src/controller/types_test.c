@@ -36,6 +36,34 @@ static void type_find__knows_ec2s_figures(void **state)
 	}
 }
 
+/* spec: ec2-types: network columns */
+static void type_network__is_ec2s_baseline_and_burst(void **state)
+{
+	static const struct {
+		const char *name;
+		uint64_t baseline_mbit, burst_mbit;
+	} cases[] = {
+		{ "t3.nano", 32, 5000 },     { "t3.micro", 64, 5000 },	  { "t3.2xlarge", 2048, 5000 },
+		{ "c5.large", 750, 10000 },  { "c5.xlarge", 1250, 10000 }, { "m5.24xlarge", 25000, 25000 },
+		{ "m6i.large", 781, 12500 }, { "r6i.32xlarge", 50000, 50000 },
+	};
+
+	(void)state;
+	for (size_t k = 0; k < ARRAY_SIZE(cases); k++) {
+		struct type_network n = type_network(type_find(cases[k].name));
+
+		assert_int_equal(n.bps_baseline, cases[k].baseline_mbit * 1000000);
+		assert_int_equal(n.bps_burst, cases[k].burst_mbit * 1000000);
+		assert_int_equal(n.burst_seconds > 0, cases[k].baseline_mbit < cases[k].burst_mbit);
+	}
+	for (size_t k = 0; k < instance_type_cnt; k++) {
+		struct type_network n = type_network(&instance_types[k]);
+
+		assert_true(n.bps_baseline > 0 && n.bps_baseline <= n.bps_burst && n.pps > 0);
+		assert_in_range(n.conntrack_max, 16384, 1 << 18); /* VPC_CONNTRACK_MAX */
+	}
+}
+
 static void type_find__rejects_others(void **state)
 {
 	static const char *const bad[] = { "",        "t3",      "t3.",     "t3.nano ",
@@ -92,6 +120,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(type_find__knows_ec2s_figures),
 		cmocka_unit_test(type_find__rejects_others),
+		cmocka_unit_test(type_network__is_ec2s_baseline_and_burst),
 		cmocka_unit_test(types__are_listed_once_and_have_whole_cores),
 		cmocka_unit_test(cpus_parse__takes_what_the_type_has),
 		cmocka_unit_test(cpus_parse__rejects_the_rest),

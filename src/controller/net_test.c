@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Addresses and keys as text, free addresses, the difference between two pictures, and the rules a card gets. */
+
+#include "controller/net_push.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/bytes.h"
+#include "base/log.h"
+#include "controller/metadata.h"
+#include "controller/net_text.h"
+
+static void net_ipv4_parse__takes_addresses_and_rejects_the_rest(void **state)
+{
+	static const char *const bad[] = { "",	       "1",	      "1.2.3",	 "1.2.3.4.5", "1.2.3.256", "01.2.3.4",
+					   "1.2.3.4 ", " 1.2.3.4", "1.2.3.4/5", "a.b.c.d",   "::1",	"1.2.3.-4" };
+	char buf[NET_IPV4_TEXT];
+	uint32_t a = 7;
+
+	(void)state;
+	for (size_t k = 0; k < ARRAY_SIZE(bad); k++)
+		assert_int_equal(net_ipv4_parse(bad[k], &a), -EINVAL);
+	assert_int_equal(a, 7);
+	assert_int_equal(net_ipv4_parse("172.31.0.5", &a), 0);
+	assert_int_equal(a, 0xac1f0005);
+	assert_string_equal(net_ipv4_text(buf, a), "172.31.0.5");
+	assert_string_equal(net_ipv4_text(buf, UINT32_MAX), "255.255.255.255");
+}
+
+static void net_mac_parse__takes_macs_and_rejects_the_rest(void **state)
+{
+	static const char *const bad[] = { "",		       "06:00:00:00:00",       "06:00:00:00:00:0",
+					   "06:00:00:00:00:001", "06:00:00:00:00:00:00", "06-00-00-00-00-00",
+					   "060000000000",       "06:00:00:00:00:0g",	 ":06:00:00:00:00:00" };
+	uint8_t m[NET_MAC_BYTES];
+	char buf[NET_MAC_TEXT];
+
+	(void)state;
+	for (size_t k = 0; k < ARRAY_SIZE(bad); k++)
+		assert_int_equal(net_mac_parse(bad[k], m), -EINVAL);
+	assert_int_equal(net_mac_parse("06:1a:2B:3c:4d:fF", m), 0);
+	assert_string_equal(net_mac_text(buf, m), "06:1a:2b:3c:4d:ff");
+}
+
+static void net_fingerprint_parse__takes_colons_or_none(void **state)
+{
+	char text[2 * CTL_FINGERPRINT_BYTES + 1], colons[3 * CTL_FINGERPRINT_BYTES + 1] = "";
+	uint8_t f[CTL_FINGERPRINT_BYTES], g[CTL_FINGERPRINT_BYTES];
+
+	(void)state;
+	for (size_t k = 0; k < sizeof(f); k++) {
+		f[k] = (uint8_t)(k * 37 + 1);
+		snprintf(colons + strlen(colons), 4, "%s%02X", k ? ":" : "", f[k]);
+	}
+	assert_int_equal(net_fingerprint_parse(net_fingerprint_text(text, f), g), 0);
+	assert_memory_equal(f, g, sizeof(f));
+	assert_int_equal(net_fingerprint_parse(colons, g), 0);
+	assert_memory_equal(f, g, sizeof(f));
+	text[63] = '\0';
+	assert_int_equal(net_fingerprint_parse(text, g), -EINVAL);
+	colons[2] = '-';
+	assert_int_equal(net_fingerprint_parse(colons, g), -EINVAL);
+}
+
+/* Public keys that ssh-keygen made. */
+static const char *const good_keys[] = {
+	"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIY4ZBpXCFGg+6rAEAEi4eaZYVWA0xXYGyCQ3Xh6fSzL me@home",
+	"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIY4ZBpXCFGg+6rAEAEi4eaZYVWA0xXYGyCQ3Xh6fSzL",
+	"ecdsa-sha2-nistp256 "
+	"AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBEmKSENjQEezOmxkZMy7opKgwFB9nkt5YRrYMjNuG5N87uRgg6CLrbo5w"
+	"AdT/y6v0mKV0U2w0WZ2YB/++Tpockg= a comment of words",
+};
+
+static void net_key_valid__takes_public_keys_and_rejects_the_rest(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		"ssh-ed25519",
+		"ssh-ed25519 ",
+		"ssh-ed25519 AAAA",
+		"AAAAC3NzaC1lZDI1NTE5AAAAIIY4ZBpXCFGg+6rAEAEi4eaZYVWA0xXYGyCQ3Xh6fSzL",
+		/* another type than the blob's */
+		"ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAIIY4ZBpXCFGg+6rAEAEi4eaZYVWA0xXYGyCQ3Xh6fSzL",
+		/* options of authorized_keys are not for everybody's login */
+		"command=\"x\" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIY4ZBpXCFGg+6rAEAEi4eaZYVWA0xXYGyCQ3Xh6fSzL",
+		"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIY4ZBpXCFGg+6rAEAEi4eaZYVWA0xXYGyCQ3Xh6fSz",
+		"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIY4ZBpXCFGg+6rAEAEi4eaZYVWA0xXYGyCQ3Xh6fSzL\nssh-rsa x",
+		"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIY4ZBpXCFGg+6rAEAEi4eaZYVWA0xXYGyCQ3Xh6fSzL\x7f",
+		"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIY4ZBpXCFGg+6rAEAEi4eaZYVWA0xXYGyCQ3Xh6fSzL!",
+	};
+
+	(void)state;
+	for (size_t k = 0; k < ARRAY_SIZE(good_keys); k++)
+		assert_true(net_key_valid(good_keys[k]));
+	for (size_t k = 0; k < ARRAY_SIZE(bad); k++)
+		assert_false(net_key_valid(bad[k]));
+	assert_true(net_key_name_valid("my key"));
+	assert_false(net_key_name_valid(""));
+	assert_false(net_key_name_valid("a/b"));
+	assert_false(net_key_name_valid("a\nb"));
+}
+
+/* ---- a network of three interfaces, two of them alive ---- */
+
+static struct vpc vpc = { .id = "vpc-1", .addr = 0xac1f0000, .prefix = 16, .vni = 0x1001, .domain = "ec2.internal" };
+static struct subnet subnet = { .id = "subnet-1", .vpc_id = "vpc-1", .addr = 0xac1f0000, .prefix = 28 };
+static struct group group = { .id = "sg-1", .vpc_id = "vpc-1", .name = "default" };
+static struct group_rule rule[2] = {
+	{ .id = "sgr-1", .group_id = "sg-1", .proto = 255, .port_max = 65535, .member_group_id = "sg-1" },
+	{ .id = "sgr-2", .group_id = "sg-1", .egress = true, .proto = 255, .port_max = 65535 },
+};
+static struct interface ifs[3] = {
+	{ .id = "eni-1", .subnet_id = "subnet-1", .instance_id = "i-1", .addr = 0xac1f0004, .mac = { 6, 1 }, .outside_idx = 2 },
+	{ .id = "eni-2", .subnet_id = "subnet-1", .instance_id = "i-2", .addr = 0xac1f0005, .mac = { 6, 2 }, .outside_idx = 3 },
+	{ .id = "eni-3", .subnet_id = "subnet-1", .instance_id = "i-3", .addr = 0xac1f0006, .mac = { 6, 3 } },
+};
+static struct interface_group member[3] = { { "eni-1", "sg-1" }, { "eni-2", "sg-1" }, { "eni-3", "sg-1" } };
+static struct gateway gateway = { .id = "igw-1", .vpc_id = "vpc-1", .mac = { 2, 9 } };
+static struct remote remote = { .vpc_id = "vpc-1", .addr = 0xac1f0007, .mac = { 6, 7 }, .peer = 1 };
+static struct peer peer = { .number = 1, .name = "b", .addr = 0x0a4d0002, .port = 4500 };
+static struct forward forward = { .host_port = 20000, .instance_id = "i-1", .port = 22 };
+static struct net_live live[2] = { { "i-1", "t3.nano" }, { "i-2", "t3.nano" } };
+static struct net_way_out way = { "igw-1", 0x64400500, 24 };
+
+static struct net_state state_of(void)
+{
+	struct net_state s = {
+		.net = { .vpc = &vpc, .vpc_cnt = 1, .subnet = &subnet, .subnet_cnt = 1, .group = &group, .group_cnt = 1,
+			 .rule = rule, .rule_cnt = 2, .interface = ifs, .interface_cnt = 3, .membership = member,
+			 .membership_cnt = 3, .gateway = &gateway, .gateway_cnt = 1, .peer = &peer, .peer_cnt = 1,
+			 .remote = &remote, .remote_cnt = 1, .forward = &forward, .forward_cnt = 1 },
+		.live = live, .live_cnt = 2, .way_out = &way, .way_out_cnt = 1,
+	};
+
+	return s;
+}
+
+static void net_addr_free__gives_every_address_once_and_reserves_five(void **state)
+{
+	struct net_state s = state_of();
+	struct interface all[16] = { { .id = "" } };
+	uint32_t a;
+
+	(void)state;
+	memcpy(all, ifs, sizeof(ifs));
+	s.net.interface = all;
+	for (uint32_t want = 0xac1f0008; want <= 0xac1f000e; want++) {
+		assert_int_equal(net_addr_free(&s.net, &subnet, &a), 0);
+		assert_int_equal(a, want); /* .7 is on another host */
+		all[s.net.interface_cnt] = ifs[0];
+		all[s.net.interface_cnt++].addr = a;
+	}
+	assert_int_equal(net_addr_free(&s.net, &subnet, &a), -EADDRNOTAVAIL);
+	assert_true(net_reserved(&subnet, 0xac1f0000) && net_reserved(&subnet, 0xac1f0003) &&
+		    net_reserved(&subnet, 0xac1f000f));
+	assert_false(net_reserved(&subnet, 0xac1f0004) || net_reserved(&subnet, 0xac1f000e));
+}
+
+static void net_outside_free__counts_to_254(void **state)
+{
+	static struct interface all[260];
+	struct net_state s = state_of();
+
+	(void)state;
+	s.net.interface = all;
+	s.net.interface_cnt = 0;
+	for (unsigned k = 2; k <= 254; k++) {
+		assert_int_equal(net_outside_free(&s.net, "vpc-1"), k);
+		all[s.net.interface_cnt] = ifs[0];
+		all[s.net.interface_cnt++].outside_idx = k;
+	}
+	assert_int_equal(net_outside_free(&s.net, "vpc-1"), 0);
+	assert_int_equal(net_outside_free(&s.net, "vpc-2"), 2); /* another network's are its own */
+}
+
+static const struct net_item *item(const struct net_want *w, const char *key)
+{
+	for (size_t k = 0; k < w->item_cnt; k++)
+		if (strcmp(w->item[k].key, key) == 0)
+			return &w->item[k];
+	return NULL;
+}
+
+static const struct ctl_vpc_rules *rules_in(const struct net_want *w, const char *key)
+{
+	static struct ctl_msg m;
+	const struct net_item *it = item(w, key);
+
+	must(it != NULL);
+	assert_int_equal(ctl_decode(it->set, it->set_len, 0, &m), 0);
+	assert_int_equal(m.type, CTL_VPC_RULES_SET);
+	return &m.u.vpc_rules;
+}
+
+/* Does a rule of @m let TCP to @port in from @addr? */
+static bool lets_in(const struct ctl_vpc_rules *m, uint32_t addr, unsigned port)
+{
+	for (unsigned k = 0; k < m->rule_cnt; k++) {
+		const struct ctl_vpc_rule *r = &m->rule[k];
+
+		if (!r->egress && (r->proto == 255 || (r->proto == 6 && port >= r->port_min && port <= r->port_max)) &&
+		    net_inside(addr, be32_load(r->addr), r->prefix))
+			return true;
+	}
+	return false;
+}
+
+static void net_want_card__opens_a_forwarded_port_to_the_outside_alone(void **state)
+{
+	struct net_state s = state_of();
+	struct net_want w = { .item = NULL };
+	const struct ctl_vpc_rules *m;
+	uint32_t x = 12345;
+
+	(void)state;
+	assert_int_equal(net_want_card(&s, "i-1", &w), 0);
+	m = rules_in(&w, "rules eni-1");
+	assert_true(lets_in(m, 0xac1f0004, 80)); /* members of the group, stopped ones and other hosts' as well */
+	assert_true(lets_in(m, 0xac1f0006, 80));
+	assert_true(lets_in(m, 0xac1f0007, 80));
+	assert_false(lets_in(m, 0xac1f0008, 22)); /* a neighbour that is no member */
+	for (int k = 0; k < 100000; k++) {
+		x = x * 1664525 + 1013904223;
+		assert_int_equal(lets_in(m, x, 22), x >> 16 != 0xac1f || (x >= 0xac1f0004 && x <= 0xac1f0007));
+		assert_int_equal(lets_in(m, x, 23), x >= 0xac1f0004 && x <= 0xac1f0007);
+	}
+	net_want_done(&w);
+	assert_int_equal(net_want_card(&s, "i-2", &w), 0);
+	assert_false(lets_in(rules_in(&w, "rules eni-2"), 0x08080808, 22));
+	net_want_done(&w);
+	assert_int_equal(net_want_card(&s, "i-3", &w), 0); /* it does not live */
+	assert_int_equal(w.item_cnt + w.map_cnt, 0);
+}
+
+static void net_want__speaks_of_what_lives(void **state)
+{
+	struct net_state s = state_of();
+	struct net_want w = { .item = NULL };
+
+	(void)state;
+	assert_int_equal(net_want_wire(&s, &w), 0);
+	assert_int_equal(w.item_cnt, 4); /* a host, two interfaces, the gateway's port */
+	assert_non_null(item(&w, "peer 1"));
+	assert_non_null(item(&w, "interface igw-1"));
+	assert_null(item(&w, "interface eni-3"));
+	assert_int_equal(w.map_cnt, 4);
+	net_want_done(&w);
+	assert_int_equal(net_want_gateway(&s, &way, &w), 0);
+	assert_int_equal(w.item_cnt, 2);
+	net_want_done(&w);
+	assert_int_equal(net_want_forwards(&s, &w), 0);
+	assert_int_equal(w.item_cnt, 1);
+	net_want_done(&w);
+	s.way_out_cnt = 0; /* the gateway is not there (yet) */
+	assert_int_equal(net_want_forwards(&s, &w), 0);
+	assert_int_equal(w.item_cnt, 0);
+	assert_true(net_gateway_needed(&s, &gateway));
+	s.live_cnt = 0;
+	assert_false(net_gateway_needed(&s, &gateway));
+	assert_int_equal(net_want_wire(&s, &w), 0);
+	assert_int_equal(w.item_cnt, 1);
+	assert_int_equal(w.map_cnt, 0); /* nobody here is in the network */
+	net_want_done(&w);
+}
+
+/* ---- the difference, against a model: what a receiver of the messages has in the end ---- */
+
+struct receiver {
+	struct net_mapping map[64];
+	size_t map_cnt, nat_cnt, messages;
+	struct ctl_gateway_nat nat[64];
+};
+
+static int receive(void *ptr, struct net_item *it, uint8_t *packet, size_t len)
+{
+	struct receiver *r = ptr;
+	static struct ctl_msg m;
+
+	(void)it;
+	r->messages++;
+	assert_int_equal(ctl_decode(packet, len, 0, &m), 0);
+	if (m.type == CTL_GATEWAY_NAT_ADD || m.type == CTL_GATEWAY_NAT_DEL) {
+		size_t at = 0;
+
+		while (at < r->nat_cnt && memcmp(r->nat[at].outside_addr, m.u.gateway_nat.outside_addr, 4) != 0)
+			at++;
+		if (m.type == CTL_GATEWAY_NAT_ADD) {
+			assert_int_equal(at, r->nat_cnt); /* never two of one address */
+			r->nat[r->nat_cnt++] = m.u.gateway_nat;
+		} else {
+			assert_true(at < r->nat_cnt);
+			r->nat[at] = r->nat[--r->nat_cnt];
+		}
+		return 0;
+	}
+	assert_true(m.u.vpc_mappings.mapping_cnt > 0);
+	for (unsigned k = 0; k < m.u.vpc_mappings.mapping_cnt; k++) {
+		struct net_mapping x = { m.u.vpc_mappings.vni, m.u.vpc_mappings.mapping[k] };
+		size_t at = 0;
+
+		while (at < r->map_cnt && (r->map[at].vni != x.vni || memcmp(r->map[at].m.addr, x.m.addr, 16) != 0))
+			at++;
+		if (m.type == CTL_VPC_MAPPINGS_DEL) {
+			assert_true(at < r->map_cnt);
+			r->map[at] = r->map[--r->map_cnt];
+		} else {
+			r->map[at] = x;
+			r->map_cnt += at == r->map_cnt;
+		}
+	}
+	return 0;
+}
+
+static uint32_t rnd_state = 99;
+
+static uint32_t rnd(uint32_t n)
+{
+	rnd_state = rnd_state * 1664525 + 1013904223;
+	return (rnd_state >> 8) % n;
+}
+
+static void net_diff__leads_to_what_is_wanted(void **state)
+{
+	static struct receiver told;
+	struct net_want old = { .item = NULL };
+	struct interface some[8];
+	struct net_live alive[8];
+
+	(void)state;
+	for (int turn = 0; turn < 2000; turn++) {
+		struct net_state s = state_of();
+		struct net_want want = { .item = NULL }, maps = { .item = NULL };
+		size_t messages = told.messages;
+
+		s.net.interface = some;
+		s.net.interface_cnt = rnd(8);
+		s.live = alive;
+		s.live_cnt = s.net.interface_cnt;
+		s.net.remote_cnt = rnd(2);
+		for (size_t k = 0; k < s.net.interface_cnt; k++) {
+			some[k] = ifs[0];
+			snprintf(some[k].id, sizeof(some[k].id), "eni-%zu", k);
+			snprintf(some[k].instance_id, sizeof(some[k].instance_id), "i-%zu", k);
+			snprintf(alive[k].id, sizeof(alive[k].id), "i-%zu", k);
+			snprintf(alive[k].type, sizeof(alive[k].type), "t3.nano");
+			some[k].addr = 0xac1f0010 + (uint32_t)k;
+			some[k].mac[5] = (uint8_t)rnd(3);
+			some[k].outside_idx = 2 + ((unsigned)k + rnd(2)) % 8 + (unsigned)k * 8;
+		}
+		assert_int_equal(net_want_gateway(&s, &way, &want), 0);
+		assert_int_equal(net_want_wire(&s, &maps), 0);
+		want.map = maps.map; /* items of one, mappings of the other: both in one picture */
+		want.map_cnt = maps.map_cnt;
+		want.map_cap = maps.map_cap;
+		maps.map = NULL;
+		maps.map_cnt = 0;
+		net_want_done(&maps);
+		assert_int_equal(net_diff(&old, &want, receive, &told), 0);
+		assert_int_equal(told.nat_cnt, s.net.interface_cnt);
+		assert_int_equal(told.map_cnt, want.map_cnt);
+		for (size_t k = 0; k < want.map_cnt; k++) {
+			size_t at = 0;
+
+			while (at < told.map_cnt && memcmp(&told.map[at].m, &want.map[k].m, sizeof(want.map[k].m)) != 0)
+				at++;
+			assert_true(at < told.map_cnt);
+		}
+		net_want_done(&old);
+		old = want;
+		/* Nothing changed: nothing is said. */
+		messages = told.messages;
+		memset(&want, 0, sizeof(want));
+		assert_int_equal(net_want_gateway(&s, &way, &want), 0);
+		want.map = calloc(old.map_cnt + 1, sizeof(*want.map));
+		assert_non_null(want.map);
+		memcpy(want.map, old.map, old.map_cnt * sizeof(*want.map));
+		want.map_cnt = old.map_cnt;
+		assert_int_equal(net_diff(&old, &want, receive, &told), 0);
+		assert_int_equal(told.messages, messages);
+		net_want_done(&want);
+	}
+	net_want_done(&old);
+}
+
+static int count_maps(void *ptr, struct net_item *it, uint8_t *packet, size_t len)
+{
+	static struct ctl_msg m;
+	size_t *cnt = ptr;
+
+	(void)it;
+	assert_int_equal(ctl_decode(packet, len, 0, &m), 0);
+	assert_in_range(m.u.vpc_mappings.mapping_cnt, 1, CTL_MAPPINGS_MAX);
+	cnt[0]++;
+	cnt[1] += m.u.vpc_mappings.mapping_cnt;
+	return 0;
+}
+
+static void net_diff__fills_messages_and_never_overfills_them(void **state)
+{
+	struct net_want none = { .item = NULL }, want = { .item = NULL };
+	size_t cnt[2] = { 0, 0 };
+
+	(void)state;
+	want.map_cnt = 2 * CTL_MAPPINGS_MAX + 1;
+	want.map = calloc(want.map_cnt, sizeof(*want.map));
+	assert_non_null(want.map);
+	for (size_t k = 0; k < want.map_cnt; k++) {
+		want.map[k].vni = 0x1001;
+		want.map[k].m.family = CTL_IPV4;
+		be32_store(want.map[k].m.addr, (uint32_t)k);
+	}
+	want.map[5].vni = 0x1002; /* a message speaks of one network */
+	assert_int_equal(net_diff(&none, &want, count_maps, cnt), 0);
+	assert_int_equal(cnt[0], 3);
+	assert_int_equal(cnt[1], want.map_cnt);
+	net_want_done(&want);
+}
+
+static int refuse_item(void *ptr, const char *path, const void *value, size_t len)
+{
+	unsigned *left = ptr;
+
+	(void)path;
+	(void)value;
+	(void)len;
+	return (*left)-- == 0 ? -ENOSPC : 0;
+}
+
+static void metadata_items__ends_at_the_first_refusal(void **state)
+{
+	struct net_state s = state_of();
+	struct instance i = { .id = "i-1", .type = "t3.nano" };
+	struct metadata_source src = { .net = &s.net, .instance = &i };
+	unsigned left = 3;
+
+	(void)state;
+	assert_int_equal(metadata_items(&src, refuse_item, &left), -ENOSPC);
+	assert_int_equal(left, UINT32_MAX); /* asked once more than it agreed, and no further */
+	snprintf(i.id, sizeof(i.id), "i-9");
+	assert_int_equal(metadata_items(&src, refuse_item, &left), -EUCLEAN);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(net_ipv4_parse__takes_addresses_and_rejects_the_rest),
+		cmocka_unit_test(net_mac_parse__takes_macs_and_rejects_the_rest),
+		cmocka_unit_test(net_fingerprint_parse__takes_colons_or_none),
+		cmocka_unit_test(net_key_valid__takes_public_keys_and_rejects_the_rest),
+		cmocka_unit_test(net_addr_free__gives_every_address_once_and_reserves_five),
+		cmocka_unit_test(net_outside_free__counts_to_254),
+		cmocka_unit_test(net_want_card__opens_a_forwarded_port_to_the_outside_alone),
+		cmocka_unit_test(net_want__speaks_of_what_lives),
+		cmocka_unit_test(net_diff__leads_to_what_is_wanted),
+		cmocka_unit_test(net_diff__fills_messages_and_never_overfills_them),
+		cmocka_unit_test(metadata_items__ends_at_the_first_refusal),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
