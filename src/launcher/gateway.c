@@ -110,12 +110,12 @@ void gateway_ready(struct launcher *l, struct gateway *g)
 
 /* ---- start ---- */
 
-static bool block_taken(const struct launcher *l, uint8_t block)
+static bool block_taken(const struct launcher *l, const struct gateway *but, uint8_t block)
 {
 	unsigned i;
 
 	for (i = 0; i < GATEWAYS_MAX; i++)
-		if (l->gateways[i].state != GW_FREE && l->gateways[i].block == block)
+		if (&l->gateways[i] != but && l->gateways[i].state != GW_FREE && l->gateways[i].block == block)
 			return true;
 	return false;
 }
@@ -153,7 +153,7 @@ static int tap_make(struct launcher *l, struct gateway *g)
 	for (i = 0; i <= UINT8_MAX && tap == -EBUSY; i++) {
 		uint8_t block = l->gateway_block++;
 
-		if (block_taken(l, block))
+		if (block_taken(l, g, block))
 			continue;
 		(void)snprintf(name, sizeof(name), "nitergw%u", block);
 		tap = nic_tap(name);

@@ -545,20 +545,25 @@ static void host__stops_with_everything_on_it(void **state)
 
 /* ---- networks ---- */
 
-static void interfaces_conf(struct ctl_l_instance_start *c)
+static void interfaces_conf_cnt(struct ctl_l_instance_start *c, uint16_t cnt)
 {
 	static const uint8_t mac[6] = { 6, 1, 2, 3, 4, 5 };
 	unsigned k;
 
 	instance_conf(c);
-	c->interface_cnt = 2;
-	for (k = 0; k < 2; k++) {
+	c->interface_cnt = cnt;
+	for (k = 0; k < cnt; k++) {
 		(void)snprintf(c->interface[k].interface_id, sizeof(c->interface[k].interface_id),
 			       "eni-0000000000000000%u", k + 1);
 		memcpy(c->interface[k].mac, mac, sizeof(mac));
 		c->interface[k].mac[5] = (uint8_t)k;
 		c->interface[k].mtu = 9001;
 	}
+}
+
+static void interfaces_conf(struct ctl_l_instance_start *c)
+{
+	interfaces_conf_cnt(c, 2);
 }
 
 /* What a stub says of itself. */
@@ -631,6 +636,26 @@ static void instance__with_interfaces_has_rings_and_a_namespace_for_metadata(voi
 	close(service);
 	close(net);
 	close(meta);
+}
+
+/* Thirty descriptors and more in one process, all functions of one instance. */
+static void instance__with_eight_interfaces_is_reported(void **state)
+{
+	static char all[65536];
+	struct host *h = *state;
+	struct ctl_l_instance_start *c = &start_conf;
+
+	assert_int_equal(volume_create(h, VOLUME, 16384, ""), 0);
+	interfaces_conf_cnt(c, CTL_INTERFACES_MAX);
+	assert_int_equal(instance_start(h, c), 0);
+	assert_string_equal(service_text(h->wire), "ports=8");
+	assert_int_equal(packet_rings(h), 8);
+	processes_text(h, all, sizeof(all));
+	assert_non_null(strstr(all, "\"niter-network-card\""));
+	kill_conf();
+	expect(h, CTL_ACK, ask(h, CTL_L_INSTANCE_KILL, &req.l_instance_kill));
+	expect_gone(h, CTL_EXIT_KILLED);
+	assert_string_equal(service_text(h->wire), "ports=0");
 }
 
 static void wire__that_dies_is_started_again_with_every_ring(void **state)
@@ -902,6 +927,8 @@ int main(int argc, char **argv)
 						teardown),
 		cmocka_unit_test_setup_teardown(
 			instance__with_interfaces_has_rings_and_a_namespace_for_metadata, setup, teardown),
+		cmocka_unit_test_setup_teardown(instance__with_eight_interfaces_is_reported, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(wire__that_dies_is_started_again_with_every_ring, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(interface__that_cannot_be_had_ends_the_set_alone, setup,

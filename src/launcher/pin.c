@@ -20,11 +20,18 @@
 
 enum { TIDS_MAX = 256 + 8 };
 
-static int tid_cmp(const void *a, const void *b)
+/* Not qsort(), see processes.c. */
+static void tids_sort(pid_t *tid, unsigned cnt)
 {
-	pid_t x = *(const pid_t *)a, y = *(const pid_t *)b;
+	unsigned i, k;
 
-	return (x > y) - (x < y);
+	for (i = 1; i < cnt; i++) {
+		pid_t one = tid[i];
+
+		for (k = i; k > 0 && tid[k - 1] > one; k--)
+			tid[k] = tid[k - 1];
+		tid[k] = one;
+	}
 }
 
 /* Return: number of threads, ascending in @ret; 0 when it is gone. #syscalls:launcher openat getdents64 */
@@ -43,7 +50,7 @@ static unsigned tids_read(pid_t pid, pid_t ret[TIDS_MAX])
 		if (e->d_name[0] != '.')
 			ret[cnt++] = (pid_t)strtol(e->d_name, NULL, 10);
 	closedir(d);
-	qsort(ret, cnt, sizeof(ret[0]), tid_cmp);
+	tids_sort(ret, cnt);
 	return cnt;
 }
 
