@@ -45,7 +45,7 @@ static void unwatch(struct service *s, int *fd)
 	fd_closep(fd);
 }
 
-/* Takes the part of a batch back that an earlier niterd has left. */
+/* Forgets what was put since the last commit: perhaps by a niterd that was ended in the middle of it. */
 static void batch_reset(struct service *s)
 {
 	tree_clear(&s->tree[s->next]);
@@ -144,6 +144,7 @@ static void options_set(struct service *s, const struct ctl_msg *m)
 	struct imds_options *to = &s->imds->options;
 	struct dns_zone zone;
 
+	batch_reset(s);
 	if (o->hop_limit < 1 || o->hop_limit > 64) {
 		answer(s, m->seq, -EINVAL, "the hop limit is 1 to 64");
 		return;

@@ -263,6 +263,9 @@ def niterds_restart__leaves_the_tree_alone():
     assert get("/latest/meta-data/instance-id", t).status == 200
     assert world.commit() == "ok"
     assert get("/latest/meta-data/half", t).status == 404
+    world.put("meta-data/half", "x")  # the launcher may hand on the same socket
+    assert world.options() == "ok" and world.commit() == "ok"
+    assert get("/latest/meta-data/half", t).status == 404
 
 
 # ---- connections ----
