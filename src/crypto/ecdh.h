@@ -5,7 +5,9 @@
  * Diffie-Hellman with X25519 and with NIST P-384. Private keys come from getrandom(2) and live in key objects.
  * P-384 points are X || Y, big-endian, without the byte 04.
  *
- * spec: rfc-7748 §5, §6.1, sec1-2.0 §2.3.3 (points), sec1-2.0 §3.3.1 (ECDH), fips-186-5 §6
+ * spec: rfc-7748 §5, §6.1
+ * spec: sec1-2.0 §2.3.3 (points), §3.3.1 (ECDH)
+ * spec: fips-186-5 §6
  */
 
 #include <stddef.h>

@@ -6,7 +6,9 @@
  * SignedData. For instance identity documents, whose readers expect nothing newer; use ECDSA for all else.
  * The private key is its two primes, in key objects; libcrypto gets the rest, computed, for one operation.
  *
- * spec: rfc-8017 §8.2 (RSASSA-PKCS1-v1_5), rfc-5280 §4.1 (certificate), rfc-2315 §9 (SignedData)
+ * spec: rfc-8017 §8.2 (RSASSA-PKCS1-v1_5)
+ * spec: rfc-5280 §4.1 (certificate)
+ * spec: rfc-2315 §9 (SignedData)
  */
 
 #include <stddef.h>
