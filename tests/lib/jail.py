@@ -12,9 +12,19 @@ COMMON = {"/dev/null", "pipe", "eventpoll", "socket"}
 TABLE = {
     "niter-security": COMMON | {"file", "/dev/tpmrm0"},
     "niterd": COMMON | {"file", "directory", "eventfd", "timerfd"},
+    "niter-wire": COMMON | {"eventfd", "timerfd"},
+    "niter-gateway": COMMON | {"eventfd", "/dev/net/tun"},
+    "niter-network-card": COMMON | {"eventfd", "memfd:doorbells", "memfd:guest-ram", "/dev/net/tun"},
+    "niter-metadata": COMMON,
     "niter-storage-card": COMMON | {"file", "eventfd", "memfd:doorbells", "memfd:guest-ram"},
     "niter-hypervisor": COMMON | {"file", "eventfd", "kvm-vm", "kvm-vcpu", "memfd:guest-ram", "memfd:doorbells"},
 }
+# Started with a host, or when somebody needs it: no more of them than this, and no instance's.
+HOSTS_OWN = {"niter-security": 1, "niterd": 1, "niter-wire": 1, "niter-gateway": 16}
+# One an instance; the last two for one that has a network interface, which all have that niter run makes.
+INSTANCES_OWN = ("niter-storage-card", "niter-hypervisor", "niter-network-card", "niter-metadata")
+# Sockets each holds at most: to the launcher, to niterd, to niter-security, and its own business.
+SOCKETS = {"niter-wire": 4, "niter-gateway": 2, "niter-network-card": 2 + 8}
 NAMESPACES = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")
 
 
@@ -31,6 +41,9 @@ def _check_child(p, launcher_ns):
     lab.check(f"{what}__has_namespaces_of_its_own", not shared, shared)
     wrong = sorted({fd for fd in p["fds"] if fd not in TABLE[p["name"]] and not re.match(r"/dev/vport", fd)})
     lab.check(f"{what}__holds_only_its_descriptors", not wrong, wrong)
+    if p["name"] in SOCKETS:
+        sockets = p["fds"].count("socket")
+        lab.check(f"{what}__has_no_more_sockets_than_it_needs", sockets <= SOCKETS[p["name"]], sockets)
     if p["instance"]:
         lab.check(f"{what}__is_in_its_instances_cgroup", p["cgroup"] == f"/niter/{p['instance']}/{p['name']}", p["cgroup"])
 
@@ -47,7 +60,11 @@ def check(processes, instances):
     lab.check("launcher__filters_system_calls", launcher["seccomp"] == 2, launcher["seccomp"])
     lab.check("hosts__run_nothing_else", set(by_name) <= {"niter-init", "niter-launcher", *TABLE}, sorted(by_name))
 
-    for name in ("niter-storage-card", "niter-hypervisor"):
+    for name, most in HOSTS_OWN.items():
+        these = by_name.get(name, [])
+        lab.check(f"{name.replace('niter-', '')}__belongs_to_no_instance",
+                  len(these) <= most and not any(p["instance"] for p in these), these)
+    for name in INSTANCES_OWN:
         owners = [p["instance"] for p in by_name.get(name, [])]
         lab.check(f"{name.replace('niter-', '')}__is_one_an_instance", sorted(owners) == sorted(instances), owners)
     children = [p for p in processes if p["name"] in TABLE]
