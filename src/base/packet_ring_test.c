@@ -402,9 +402,9 @@ static void side__goes_on_after_its_process_was_restarted(void **state UNUSED)
 
 static void reader__dies_of_impossible_heads(void **state UNUSED)
 {
-	static const uint32_t heads[] = {
-		1, 8, 15, 81, 88, PACKET_RING_DATA_BYTES + 16, 0x80000000, 0U - 16
-	};
+	static const uint32_t heads[] = { 1,          8,      15,
+					  81,         88,     PACKET_RING_DATA_BYTES + 16,
+					  0x80000000, 0U - 16 };
 	struct packet pkt;
 	struct pair p;
 	size_t i;
