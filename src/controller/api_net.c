@@ -270,7 +270,8 @@ void api_forward_look(struct conn *c)
 					 (int)c->op.forward_new));
 		return;
 	}
-	if (clock_ns() < c->op.deadline_ns)
+	/* A reason that lasts is given early: no uplink, no wire. */
+	if (clock_ns() < c->op.deadline_ns && (text[0] == '\0' || clock_ns() < c->op.next_ns))
 		return;
 	if (c->op.forward_new && core_forward_rm(&c->d->core, c->op.forward.host_port, &f) == 0)
 		c->d->net_dirty = true;
@@ -319,6 +320,8 @@ void forward_add(struct conn *c, const json_t *params)
 	c->op.kind = OP_FORWARD;
 	c->op.forward_new = r > 0;
 	c->op.deadline_ns = clock_ns() + (uint64_t)FORWARD_WAIT_S * 1000000000U;
+	c->op.next_ns = clock_ns() + (uint64_t)FORWARD_REASON_S * 1000000000U;
+	net_gateways_hurry(c->d);
 	net_sync(c->d);
 	api_forward_look(c);
 }

@@ -15,6 +15,7 @@
 
 enum {
 	CONSOLE_LOOK_MS = 100,
+	FORWARD_LOOK_MS = 500,
 	PROGRESS_EVERY_MS = 100,
 	PEM_COLUMNS = 64,
 };
@@ -458,10 +459,10 @@ void api_timers(struct conn *c, uint64_t now_ns, uint64_t *next)
 			*next = min_u64(*next, c->op.next_ns);
 	}
 	if (c->op.kind == OP_FORWARD) {
-		if (now_ns >= c->op.deadline_ns)
+		if (now_ns >= c->op.next_ns)
 			api_forward_look(c);
-		else
-			*next = min_u64(*next, c->op.deadline_ns);
+		if (c->op.kind == OP_FORWARD)
+			*next = min_u64(*next, now_ns + (uint64_t)FORWARD_LOOK_MS * 1000000U);
 	}
 	if (c->op.kind == OP_HOST_DRAIN) {
 		if (now_ns >= c->op.deadline_ns)

@@ -436,6 +436,7 @@ static int recovered(struct daemon *d)
 	struct link *l = &d->link;
 	int r;
 
+	net_recovered(d);
 	r = core_recover(&d->core, (const char(*)[CTL_ID_MAX])l->live_ids, l->live_cnt,
 			 recover_each, d);
 	log_info("niterd.recovered", "instances=%zu err=%d", l->live_cnt, r);
@@ -559,8 +560,10 @@ static int dispatch(struct daemon *d, struct ctl_msg *m)
 		net_wire_started(d, fd_list_take(&m->fds, 0));
 		return 0;
 	case CTL_L_GATEWAY_STARTED:
-		if (q)
+		if (q) {
+			snprintf(m->u.l_gateway_started.gateway_id, CTL_ID_MAX, "%s", q->id);
 			q->kind = LINK_NONE;
+		}
 		net_gateway_started(d, &m->u.l_gateway_started,
 				    m->u.l_gateway_started.err == 0 ? fd_list_take(&m->fds, 0) : -1);
 		return 0;

@@ -430,6 +430,16 @@ int net_want_forwards(const struct net_state *s, struct net_want *ret)
 	return r;
 }
 
+int net_want_undo_forward(struct net_want *told, unsigned host_port)
+{
+	const struct ctl_l_forward m = { .host_port = (uint16_t)host_port };
+	const struct ctl_l_forward_ref del = { .host_port = (uint16_t)host_port };
+	char key[48];
+
+	snprintf(key, sizeof(key), "forward %u", host_port);
+	return item_add(told, key, CTL_L_FORWARD_ADD, &m, CTL_L_FORWARD_DEL, &del);
+}
+
 /* ---- difference ---- */
 
 static struct net_item *item_find(const struct net_want *w, const char *key)

@@ -70,6 +70,9 @@ MUST_USE int net_want_gateway(const struct net_state *s, const struct net_way_ou
 /* net_want_forwards(): for the launcher; keys are "forward PORT". */
 MUST_USE int net_want_forwards(const struct net_state *s, struct net_want *ret);
 
+/* net_want_undo_forward(): adds to what the launcher was told a port that it perhaps still has and should not. */
+MUST_USE int net_want_undo_forward(struct net_want *told, unsigned host_port);
+
 /* net_gateway_needed(): does a living instance have its way out through @g? */
 bool net_gateway_needed(const struct net_state *s, const struct gateway *g);
 

@@ -24,6 +24,7 @@ enum {
 	RETRY_MS = 250,
 	RETRY_MAX = 40, /* ten seconds; then only when something changes */
 	GATEWAY_RETRY_S = 2,
+	GATEWAY_BACKOFF = 5, /* doublings: a host without an uplink has no way out for long */
 	FORWARD_RETRY_S = 5,
 	SYNC_RETRY_S = 1,
 	HOP_LIMIT = 1, /* of the token's answer: EC2's default */
@@ -164,8 +165,10 @@ void net_svc_ack(struct svc *s, uint32_t seq, const struct ctl_ack *a)
 		s->tries = 0;
 		return;
 	}
-	log_warn("net.refused", "kind=%d id=%s what=\"%s\" err=%d text=\"%s\"", (int)s->kind, s->id,
-		 item ? item->key : s->kind == SVC_METADATA ? "metadata" : "mappings", a->err, a->text);
+	if (s->tries == 0 || s->tries == RETRY_MAX)
+		log_warn("net.refused", "kind=%d id=%s what=\"%s\" err=%d text=\"%s\" last=%d", (int)s->kind, s->id,
+			 item ? item->key : s->kind == SVC_METADATA ? "metadata" : "mappings", a->err, a->text,
+			 s->tries == RETRY_MAX);
 	if (s->tries++ >= RETRY_MAX)
 		return;
 	if (item)
@@ -304,10 +307,12 @@ void net_gateway_gone(struct daemon *d, const char *gateway_id, const char *text
 
 	if (!w || gateway_id[0] == '\0')
 		return;
-	log_warn("net.gateway_gone", "id=%s text=\"%s\"", w->id, text);
+	if (strcmp(w->text, text) != 0)
+		log_warn("net.gateway_gone", "id=%s text=\"%s\"", w->id, text);
 	svc_close(&w->svc);
 	w->asked = w->up = false;
-	w->retry_ns = clock_ns() + (uint64_t)GATEWAY_RETRY_S * 1000000000U;
+	w->retry_ns = clock_ns() + ((uint64_t)GATEWAY_RETRY_S << w->tries) * 1000000000U;
+	w->tries += w->tries < GATEWAY_BACKOFF;
 	snprintf(w->text, sizeof(w->text), "%s", text);
 	d->net_dirty = true;
 }
@@ -335,6 +340,7 @@ void net_gateway_started(struct daemon *d, const struct ctl_l_gateway_started *m
 	w->asked = false;
 	w->up = true;
 	w->text[0] = '\0';
+	w->tries = 0;
 	w->outside = be32_load(m->outside_addr) & net_mask(m->outside_prefix);
 	w->outside_prefix = m->outside_prefix;
 	d->net_dirty = true;
@@ -373,6 +379,29 @@ static void forwards_sync(struct daemon *d, const struct net_state *s)
 	}
 	d->forwards = want;
 	net_want_done(&old);
+}
+
+void net_gateways_hurry(struct daemon *d)
+{
+	for (size_t k = 0; k < GATEWAY_MAX; k++)
+		d->way_out[k].retry_ns = 0;
+}
+
+/* Ports of instances that ended while niterd was away are closed; the others are said again, which changes nothing. */
+void net_recovered(struct daemon *d)
+{
+	struct net n;
+	int r;
+
+	memset(&n, 0, sizeof(n));
+	r = net_load(d->core.st, &n);
+	for (size_t k = 0; r == 0 && k < n.forward_cnt; k++)
+		if (!live_find(d, n.forward[k].instance_id))
+			r = net_want_undo_forward(&d->forwards, n.forward[k].host_port);
+	if (r < 0)
+		log_warn("net.recovered", "err=%d", r);
+	net_done(&n);
+	d->net_dirty = true;
 }
 
 void net_forward_acked(struct daemon *d, uint32_t seq, unsigned host_port, const struct ctl_ack *a)

@@ -41,6 +41,7 @@ enum {
 	CONSOLE_WAIT_MAX_MS = 60000,
 	GATEWAY_MAX = 16,            /* ways out that run */
 	FORWARD_WAIT_S = 30,         /* how long a new port may take to lead somewhere */
+	FORWARD_REASON_S = 5,        /* ... when it is known why it does not */
 	NITERD_API_VERSION = 1,
 };
 
@@ -74,7 +75,7 @@ struct op {
 	unsigned boot_cnt;          /* OP_RUNNING: a start has come when the instance's is higher */
 	uint32_t seq;               /* of the request to the launcher or hypervisor */
 	uint64_t deadline_ns,
-		next_ns;      /* OP_CONSOLE: until when, next look; OP_HOST_DRAIN: until when */
+		next_ns;      /* OP_CONSOLE: until when, next look; OP_HOST_DRAIN, OP_FORWARD: until when */
 	uint64_t progress_ns; /* last progress line */
 	struct core_run run;  /* OP_CAPACITY of a launch */
 	bool is_run;
@@ -147,6 +148,7 @@ struct way_out {
 	uint32_t outside;
 	unsigned outside_prefix;
 	uint64_t retry_ns;        /* it failed or went: not before */
+	unsigned tries;
 	char text[CTL_TEXT_MAX];  /* why */
 	struct svc svc;
 };
@@ -268,6 +270,10 @@ void net_gateway_gone(struct daemon *d, const char *gateway_id, const char *text
 void net_forward_acked(struct daemon *d, uint32_t seq, unsigned host_port, const struct ctl_ack *a);
 /* net_forward_state(): Return: 1 the port leads to its instance, 0 not yet, and @ret_text says why if anybody knows. */
 MUST_USE int net_forward_state(struct daemon *d, unsigned host_port, const char **ret_text);
+/* net_gateways_hurry(): somebody waits: a gateway that failed is tried again now. */
+void net_gateways_hurry(struct daemon *d);
+/* net_recovered(): the list of living instances is complete; before their rows are settled with it. */
+void net_recovered(struct daemon *d);
 void net_free(struct daemon *d);
 
 /* api_net.c: network.*, peer.*, forward.* */

@@ -1082,12 +1082,30 @@ def test_forwarded_ports_lead_in_and_are_open_to_the_outside_only():
     h.tell("kill-niterd")
     h.settled()
     assert sorted(m["host_port"] for m in h.told("launcher", since=at) if m["what"] == "forward") == [8080, 20000, 20001]
+    # An instance that ended while niterd was away: its port is closed.
+    at = h.settled()
+    h.tell(f"lose {b['id']}")
+    h.settled()
+    got = [(m["what"], m["host_port"]) for m in h.told("launcher", since=at) if "host_port" in m]
+    assert sorted(got) == [("forward", 8080), ("forward", 20000), ("unforward", 20001)], got
     at = h.settled()
     h.ok("forward", "rm", "8080", "20000")
     assert sorted((m["what"], m["host_port"]) for m in h.told("launcher", want=2, since=at)) == [
         ("unforward", 8080), ("unforward", 20000)]
     assert len(h.told("card", a["id"], since=at)[-1]["rules"]) == 3
     h.ok("rm", "b")
+    assert h.json("forward", "ls")["forwards"] == []
+    h.close()
+
+
+def test_a_network_without_a_way_out_says_why():
+    h = Host(FAKE_NO_UPLINK="1")
+    h.image()
+    h.ok("run", "debian", "--type", "t3.nano", "--name", "a")
+    r = Raw(h.sock)
+    r.s.settimeout(60)
+    ans = r.ask("forward.add", instance="a", port=22)
+    assert "no uplink here" in ans["error"]["message"], ans
     assert h.json("forward", "ls")["forwards"] == []
     h.close()
 

@@ -15,10 +15,11 @@
  *   say ID TEXT      the guest prints a line
  *   restart-wire     the wire begins anew and knows nothing
  *   gateway-gone     every gateway ends
+ *   lose ID          an instance vanishes while niterd is down; niterd is started again
  *   quit
  *
  * FAKE_TRACE names a file: every message about networks is written there as one line of JSON, as the card, the
- * metadata process, the wire or the gateway it was for has read it. FAKE_PORT_TAKEN is a host port no forward can have.
+ * metadata process, the wire or the gateway it was for has read it. FAKE_PORT_TAKEN is a host port no forward can have; FAKE_NO_UPLINK means no gateway.
  * The wire refuses an interface the first time if FAKE_WIRE_LATE is set, as one whose ring has not come yet.
  *
  * Guests of type c5.large ignore their power button, those of t3a.nano boot in silence. A kernel that begins with "BAD" is refused. FAKE_DISK_BYTES limits
@@ -454,6 +455,13 @@ static void gateway_start(const struct ctl_l_gateway_start *s, uint32_t seq)
 	struct ctl_l_gateway_started m = { .outside_prefix = 24 };
 	size_t at = GATEWAYS_MAX;
 
+	if (getenv("FAKE_NO_UPLINK")) {
+		m.err = -ENETUNREACH;
+		snprintf(m.gateway_id, sizeof(m.gateway_id), "%s", s->gateway_id);
+		snprintf(m.text, sizeof(m.text), "no uplink here");
+		link_send(CTL_L_GATEWAY_STARTED, seq, &m, NULL, 0);
+		return;
+	}
 	for (size_t k = GATEWAYS_MAX; k-- > 0;) {
 		if (strcmp(f.gateway[k].id, s->gateway_id) == 0) {
 			at = k;
@@ -603,6 +611,10 @@ static void command(char *line)
 	} else if (strcmp(word, "restart-wire") == 0) {
 		wire_start();
 		wire_announce();
+	} else if (g && strcmp(word, "lose") == 0) {
+		(void)kill(f.niterd, SIGKILL);
+		guest_free(g);
+		niterd_restart();
 	} else if (strcmp(word, "gateway-gone") == 0) {
 		gateways_gone();
 	} else if (g && strcmp(word, "say") == 0) {
