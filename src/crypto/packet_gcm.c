@@ -71,8 +71,6 @@ static bool cpu_can(enum packet_gcm_level level)
 		       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
 	case PACKET_GCM_AVX2:
 		return sse && avx2;
-	case PACKET_GCM_AVX:
-		return sse && __builtin_cpu_supports("avx");
 	case PACKET_GCM_SSE:
 		return sse;
 	case PACKET_GCM_AUTO:
@@ -84,7 +82,7 @@ static bool cpu_can(enum packet_gcm_level level)
 static enum packet_gcm_level cpu_best(void)
 {
 	static const enum packet_gcm_level best_first[] = { PACKET_GCM_AVX512, PACKET_GCM_AVX2,
-							    PACKET_GCM_AVX, PACKET_GCM_SSE };
+							    PACKET_GCM_SSE };
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(best_first); i++)
@@ -102,8 +100,6 @@ static const char *arch_name(const IMB_MGR *m)
 		return vaes ? "ipsec-mb avx512 vaes" : "ipsec-mb avx512";
 	case IMB_ARCH_AVX2:
 		return "ipsec-mb avx2";
-	case IMB_ARCH_AVX:
-		return "ipsec-mb avx";
 	default:
 		return "ipsec-mb sse";
 	}
@@ -117,9 +113,6 @@ static void manager_init(IMB_MGR *m, enum packet_gcm_level level)
 		break;
 	case PACKET_GCM_AVX2:
 		init_mb_mgr_avx2(m);
-		break;
-	case PACKET_GCM_AVX:
-		init_mb_mgr_avx(m);
 		break;
 	case PACKET_GCM_SSE:
 	case PACKET_GCM_AUTO:
