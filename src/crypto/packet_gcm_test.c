@@ -346,8 +346,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(objects__are_independent_and_slots_come_back_clean),
 	};
 	static const enum packet_gcm_level levels[] = { PACKET_GCM_AUTO, PACKET_GCM_LIBCRYPTO,
-							PACKET_GCM_SSE,
-							PACKET_GCM_AVX2, PACKET_GCM_AVX512 };
+							PACKET_GCM_SSE, PACKET_GCM_AVX2,
+							PACKET_GCM_AVX512 };
 	int failed = 0, r;
 	size_t i;
 
