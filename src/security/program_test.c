@@ -25,6 +25,7 @@
 #include "security/root.h"
 #include "security/sealed.h"
 #include "security/swtpm_test.h"
+#include "security/tunnel_priv.h"
 
 static const char *program;
 
@@ -537,6 +538,126 @@ static unsigned filters(pid_t pid)
 	return n;
 }
 
+/* Another host, in this process: with what the program says its own identity is. */
+static struct tunnel *other_host(struct key **ret_key, struct tunnel_identity *ret_id)
+{
+	struct ctl_tun_peer p = { .peer = 1 };
+	struct tunnel *t = NULL;
+	struct tunnel_out out;
+	uint8_t pub[P384_PUBLIC_BYTES];
+
+	ask(host.ctl, CTL_SEC_STATUS_READ, NULL, NULL, 0);
+	assert_int_equal(msg.type, CTL_SEC_STATUS);
+	memcpy(p.fingerprint, msg.u.sec_status.fingerprint, sizeof(p.fingerprint));
+	assert_int_equal(p384_new(ret_key, pub), 0);
+	assert_int_equal(tunnel_identity_init(ret_id, *ret_key), 0);
+	assert_int_equal(tunnel_new(ret_id, &t), 0);
+	assert_int_equal(tunnel_peer_set(t, &p, 1, &out), 0);
+	return t;
+}
+
+/* The program begins, @t answers. Return: the epoch. */
+static uint32_t handshake(int wire, struct tunnel *t)
+{
+	static struct tunnel_out out;
+	struct ctl_tun_message m;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		ctl_msg_done(&msg);
+		assert_int_equal(ctl_recv(wire, &msg), 1);
+		assert_int_equal(msg.type, CTL_TUN_MESSAGE);
+		m = msg.u.tun_message;
+		m.peer = 1;
+		assert_int_equal(tunnel_message(t, &m, 2, &out), 0);
+		assert_true(out.has_message);
+		out.message.peer = 4;
+		assert_int_equal(ctl_send(wire, CTL_TUN_MESSAGE, 0, &out.message, NULL, 0), 0);
+	}
+	ctl_msg_done(&msg);
+	assert_int_equal(ctl_recv(wire, &msg), 1);
+	assert_int_equal(msg.type, CTL_TUN_READY);
+	assert_int_equal(msg.u.tun_ready.err, 0);
+	return msg.u.tun_ready.epoch;
+}
+
+/* All of it behind the narrower filter; and none of its secrets is left where memory can be read. */
+static void security__makes_tunnels_and_keeps_their_secrets(void **state)
+{
+	static const uint32_t vni = 0x1001;
+	struct ctl_sec_channel g = { .purpose = CTL_KEY_FOR_WIRE };
+	struct ctl_tun_key_read q = { .peer = 4, .epoch = 1, .vni = vni }, q_theirs = q;
+	CLEANUP(key_freep) struct key *k = NULL;
+	CLEANUP(tunnel_freep) struct tunnel *t = NULL;
+	struct ctl_tun_peer p = { .peer = 4 };
+	struct ctl_tun_peer_ref start = { .peer = 4 };
+	struct ctl_tun_key ours_key, theirs;
+	struct tunnel_identity id;
+	int wire, b = -1;
+
+	(void)state;
+	assert_int_equal(boot(&host, 0), 0);
+	assert_int_equal(fd_socketpair(SOCK_SEQPACKET, &wire, &b), 0);
+	ask(host.ctl, CTL_SEC_CHANNEL, &g, &b, 1);
+	close(b);
+	assert_int_equal(ack_err(), 0);
+	t = other_host(&k, &id);
+	memcpy(p.fingerprint, id.fingerprint, sizeof(p.fingerprint));
+	assert_int_equal(ctl_send(wire, CTL_TUN_PEER_SET, 0, &p, NULL, 0), 0);
+	assert_int_equal(ctl_send(wire, CTL_TUN_START, 0, &start, NULL, 0), 0);
+	assert_int_equal(handshake(wire, t), 1);
+	ask(wire, CTL_TUN_KEY_READ, &q, NULL, 0);
+	assert_int_equal(msg.type, CTL_TUN_KEY);
+	ours_key = msg.u.tun_key;
+	q_theirs.peer = 1;
+	assert_int_equal(tunnel_key(t, &q_theirs, &theirs), 0);
+	assert_memory_equal(&ours_key.tx, &theirs.rx, sizeof(theirs.rx));
+	if (geteuid() == 0) {
+		status_is(&host, "sealed");
+		assert_false(memory_has(host.pid, ours_key.tx.key, 16));
+		assert_false(memory_has(host.pid, ours_key.rx.key, 16));
+		assert_false(memory_has(host.pid, key_bytes(t->peers->session[0].secret), 16));
+		assert_true(memory_has(host.pid, id.pub, 16)); /* the search works */
+	}
+	close(wire);
+}
+
+static void security__signs_documents_with_the_key_it_keeps(void **state)
+{
+	static const char inst[] = "i-0123456789abcdef0";
+	static struct ctl_sign_identity q;
+	struct ctl_bytes_certificate cert;
+	struct ctl_bytes_wrapped first;
+	uint8_t fingerprint[CTL_FINGERPRINT_BYTES];
+	int i, sock = -1;
+
+	(void)state;
+	q.document.len = (uint16_t)snprintf((char *)q.document.b, sizeof(q.document.b),
+					    "{\"instanceId\":\"%s\"}", inst);
+	for (i = 0; i < 2; i++) {
+		assert_int_equal(boot(&host, 0), 0);
+		ask(host.ctl, CTL_SEC_STATUS_READ, NULL, NULL, 0);
+		if (i == 0) {
+			memcpy(fingerprint, msg.u.sec_status.fingerprint, sizeof(fingerprint));
+			cert = msg.u.sec_status.certificate;
+			assert_true(cert.len > 0);
+		}
+		/* The same host after a reboot. */
+		assert_memory_equal(fingerprint, msg.u.sec_status.fingerprint, sizeof(fingerprint));
+		assert_int_equal(cert.len, msg.u.sec_status.certificate.len);
+		assert_memory_equal(cert.b, msg.u.sec_status.certificate.b, cert.len);
+		assert_int_equal(grant(&host, CTL_KEY_FOR_METADATA, "", inst, &sock), 0);
+		ask(sock, CTL_SIGN_IDENTITY, &q, NULL, 0);
+		assert_int_equal(msg.type, CTL_SIGNED);
+		assert_int_equal(msg.u.signed_identity.err, 0);
+		assert_true(msg.u.signed_identity.pkcs7.len > 0);
+		if (i == 0)
+			first = msg.u.signed_identity.signature;
+		assert_memory_equal(&first, &msg.u.signed_identity.signature, sizeof(first));
+		close(sock);
+	}
+}
+
 static void security__opens_no_files_once_it_serves(void **state)
 {
 	unsigned before;
@@ -586,6 +707,10 @@ int main(int argc, char **argv)
 						teardown),
 		cmocka_unit_test_setup_teardown(security__keeps_no_copy_of_a_released_key, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(security__makes_tunnels_and_keeps_their_secrets,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(security__signs_documents_with_the_key_it_keeps,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(security__opens_no_files_once_it_serves, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(security__ends_on_a_stranger_on_its_control_socket,
