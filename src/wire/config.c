@@ -16,7 +16,8 @@
 
 static void answer(int fd, uint32_t seq, int err, const char *what, const char *id)
 {
-	int r = err < 0 ? ctl_ack(fd, seq, err, "%s%s%s: %s", what, id[0] ? " " : "", id, strerrordesc_np(-err))
+	int r = err < 0 ? ctl_ack(fd, seq, err, "%s%s%s: %s", what, id[0] ? " " : "", id,
+				  strerrordesc_np(-err))
 			: ctl_ack(fd, seq, 0, NULL);
 
 	if (r < 0)
@@ -29,7 +30,8 @@ static void answer(int fd, uint32_t seq, int err, const char *what, const char *
  * Whoever does not read must not stop us: nothing blocks.
  * #syscalls:wire fcntl(F_SETFL)
  */
-static int socket_take(struct wire *w, struct ctl_msg *m, unsigned idx, int *fd, struct loop_ref *ref)
+static int socket_take(struct wire *w, struct ctl_msg *m, unsigned idx, int *fd,
+		       struct loop_ref *ref)
 {
 	CLEANUP(fd_closep) int own = fd_list_take(&m->fds, idx);
 	int r;
@@ -212,7 +214,8 @@ static int peer_set(struct wire *w, const struct ctl_wire_peer *c)
 		memset(p, 0, sizeof(*p));
 		p->id = c->peer;
 		peer_clock_init(&p->clock);
-		bucket_init(&p->handshakes, WIRE_HANDSHAKES_PER_S, WIRE_HANDSHAKES_PER_S, w->now_ns);
+		bucket_init(&p->handshakes, WIRE_HANDSHAKES_PER_S, WIRE_HANDSHAKES_PER_S,
+			    w->now_ns);
 		peer_adopt(w, p);
 	}
 	p->addr = addr;

@@ -27,7 +27,8 @@ static bool source_ok(const struct port *p, const struct inner *i)
 	unsigned k;
 
 	if (p->flags & CTL_VPC_GATEWAY) /* for the whole world, but for nobody inside */
-		return i->family == CTL_IPV4 && !inner_in_block(i->src_ip, p->vpc_addr, p->vpc_prefix);
+		return i->family == CTL_IPV4 &&
+		       !inner_in_block(i->src_ip, p->vpc_addr, p->vpc_prefix);
 	if (!(p->flags & CTL_VPC_SOURCE_DEST_CHECK))
 		return true;
 	for (k = 0; k < p->address_cnt; k++)
@@ -61,8 +62,8 @@ static void passed(struct port *p, size_t len)
 
 /* ---- frames that wait for the first keys ---- */
 
-static void hold(struct wire *w, uint32_t tunnel, struct port *p, const uint8_t *head, size_t head_len,
-		 const uint8_t *rest, size_t rest_len)
+static void hold(struct wire *w, uint32_t tunnel, struct port *p, const uint8_t *head,
+		 size_t head_len, const uint8_t *rest, size_t rest_len)
 {
 	unsigned i;
 
@@ -139,7 +140,8 @@ static void sealed(struct wire *w, struct tunnel *t, struct port *p, const struc
 	if (job->ret == -EKEYEXPIRED) {
 		if (!t->tx.told)
 			log_err("tunnel.exhausted",
-				"peer=%u vni=%u why=\"no new keys came before the old ones ended: nothing is sent\"",
+				"peer=%u vni=%u why=\"no new keys came before the old ones ended: "
+				"nothing is sent\"",
 				t->peer_id, t->vni);
 		t->tx.told = true;
 		p->cnt.drop[PORT_D_EXHAUSTED]++;
@@ -148,7 +150,8 @@ static void sealed(struct wire *w, struct tunnel *t, struct port *p, const struc
 	}
 	if (job->ret < 0) {
 		p->cnt.drop[PORT_D_NO_KEYS]++;
-		log_warn_limited("tunnel.seal", "peer=%u vni=%u err=%d", t->peer_id, t->vni, job->ret);
+		log_warn_limited("tunnel.seal", "peer=%u vni=%u err=%d", t->peer_id, t->vni,
+				 job->ret);
 		return;
 	}
 	udp_commit(&w->udp, &peer->addr, (size_t)job->ret);
@@ -159,12 +162,15 @@ static void sealed(struct wire *w, struct tunnel *t, struct port *p, const struc
 		peer_event(w, peer, PEER_EV_RENEW);
 }
 
-void egress_tunnel(struct wire *w, uint32_t tunnel, struct port *p, const uint8_t *head, size_t head_len,
-		   const uint8_t *rest, size_t rest_len)
+void egress_tunnel(struct wire *w, uint32_t tunnel, struct port *p, const uint8_t *head,
+		   size_t head_len, const uint8_t *rest, size_t rest_len)
 {
 	struct tunnel *t = &w->tunnel[tunnel];
-	struct esp_seal job = { .sa = t->tx.esp, .head = head, .head_len = (uint32_t)head_len,
-				.tail = rest_len ? rest : NULL, .tail_len = (uint32_t)rest_len };
+	struct esp_seal job = { .sa = t->tx.esp,
+				.head = head,
+				.head_len = (uint32_t)head_len,
+				.tail = rest_len ? rest : NULL,
+				.tail_len = (uint32_t)rest_len };
 
 	if (!t->tx.esp || t->peer == WIRE_NONE) {
 		hold(w, tunnel, p, head, head_len, rest, rest_len);
@@ -205,7 +211,8 @@ void egress_frame(struct wire *w, struct port *p, const struct packet *pkt)
 				 pkt->len - head_len, pkt->flags) == 0)
 			passed(p, pkt->len);
 	} else if (e && !e->port && e->peer) {
-		egress_tunnel(w, e->tunnel, p, head, head_len, pkt->data + head_len, pkt->len - head_len);
+		egress_tunnel(w, e->tunnel, p, head, head_len, pkt->data + head_len,
+			      pkt->len - head_len);
 	} else {
 		p->cnt.drop[PORT_D_UNKNOWN_DST]++;
 	}

@@ -48,7 +48,9 @@ static unsigned left(size_t *ret_len)
 		uint32_t off = u->run[i].off, end = off + u->run[i].len;
 
 		for (; off < end; off += u->run[i].size) {
-			struct esp_open job = { .sa = world.peer_rx, .packet = u->tx + off, .out = u->tx + off,
+			struct esp_open job = { .sa = world.peer_rx,
+						.packet = u->tx + off,
+						.out = u->tx + off,
 						.len = u->run[i].size };
 
 			if (job.len > end - off)
@@ -123,7 +125,8 @@ static void poke(const uint8_t *p, size_t len)
 {
 	struct rd in = rd_init(p, len);
 	uint32_t at = rd_u8(&in);
-	uint8_t *mem = mmap(NULL, PACKET_RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, world.p1->mem_fd, 0);
+	uint8_t *mem = mmap(NULL, PACKET_RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
+			    world.p1->mem_fd, 0);
 
 	must(mem != MAP_FAILED);
 	at |= (uint32_t)rd_le16(&in) << 8;

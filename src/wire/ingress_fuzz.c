@@ -81,7 +81,9 @@ static void play(const uint8_t *d, size_t len, bool known)
 
 static void frame_play(const uint8_t *f, size_t len)
 {
-	struct esp_seal job = { .sa = world.peer_tx, .head = f, .head_len = (uint32_t)len, .out = sealed };
+	struct esp_seal job = {
+		.sa = world.peer_tx, .head = f, .head_len = (uint32_t)len, .out = sealed
+	};
 
 	if (len < GENEVE_FRAME_MIN || len > ESP_FRAME_MAX)
 		return;

@@ -16,7 +16,7 @@
 #include "base/attr.h"
 
 enum {
-	INNER_COPY = 64,    /* Ethernet and a whole IPv6 header, rounded up */
+	INNER_COPY = 64,     /* Ethernet and a whole IPv6 header, rounded up */
 	INNER_MIN = 14 + 20, /* bytes of the shortest frame that can pass */
 	INNER_ETH = 14,
 };
@@ -31,8 +31,8 @@ enum inner_verdict {
 };
 
 struct inner {
-	uint64_t dst, src; /* MAC addresses, first byte in bits 47 to 40 */
-	uint8_t family;    /* 4 or 6 */
+	uint64_t dst, src;  /* MAC addresses, first byte in bits 47 to 40 */
+	uint8_t family;     /* 4 or 6 */
 	uint8_t src_ip[16]; /* IPv4: the first four bytes, the rest zero */
 	uint8_t dst_ip[16];
 };

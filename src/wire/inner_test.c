@@ -10,8 +10,8 @@
 #include "wire/inner.h"
 
 static const uint8_t ipv4_frame[INNER_MIN] = {
-	0x06, 0, 0, 0, 0, 2, 0x06, 0, 0, 0, 0, 1, 0x08, 0x00, /* Ethernet */
-	0x45, 0, 0, 20, 0, 0, 0, 0, 64, 17, 0, 0, 172, 31, 0, 5, 172, 31, 0, 6,
+	0x06, 0, 0, 0,  0, 2, 0x06, 0, 0,  0,  0, 1, 0x08, 0x00, /* Ethernet */
+	0x45, 0, 0, 20, 0, 0, 0,    0, 64, 17, 0, 0, 172,  31,   0, 5, 172, 31, 0, 6,
 };
 
 static enum inner_verdict parse(const uint8_t *p, size_t len)
@@ -122,7 +122,8 @@ static void inner_parse__names_arp_groups_and_others(void **state)
 
 static void inner_in_block__every_prefix(void **state)
 {
-	const uint8_t block[4] = { 172, 31, 128, 0 }, in[4] = { 172, 31, 128, 1 }, out[4] = { 172, 31, 127, 255 };
+	const uint8_t block[4] = { 172, 31, 128, 0 }, in[4] = { 172, 31, 128, 1 },
+		      out[4] = { 172, 31, 127, 255 };
 
 	(void)state;
 	assert_true(inner_in_block(in, block, 16));

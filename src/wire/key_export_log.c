@@ -25,8 +25,8 @@ static void sa_log(const struct ctl_tun_key *k, const struct ctl_tun_sa *sa, con
 
 	hex(sa->key, sizeof(sa->key), key);
 	hex(sa->salt, sizeof(sa->salt), salt);
-	log_warn("key_export.sa", "dir=%s peer=%u epoch=%u vni=%u spi=0x%08x key=%s salt=%s", dir, k->peer,
-		 k->epoch, k->vni, sa->spi, key, salt);
+	log_warn("key_export.sa", "dir=%s peer=%u epoch=%u vni=%u spi=0x%08x key=%s salt=%s", dir,
+		 k->peer, k->epoch, k->vni, sa->spi, key, salt);
 	mem_wipe(key, sizeof(key));
 }
 

@@ -73,7 +73,9 @@ void keys_ask(struct wire *w)
 
 	for (i = 0; i < WIRE_TUNNELS_MAX && w->keys_asked < WIRE_KEYS_ASKED_MAX; i++) {
 		struct tunnel *t = &w->tunnel[i];
-		struct ctl_tun_key_read m = { .peer = t->peer_id, .epoch = t->epoch, .vni = t->vni };
+		struct ctl_tun_key_read m = { .peer = t->peer_id,
+					      .epoch = t->epoch,
+					      .vni = t->vni };
 
 		if (!t->peer_id || t->keys != KEYS_WANTED)
 			continue;
@@ -151,7 +153,7 @@ static void key_arrived(struct wire *w, const struct ctl_tun_key *k)
 	if (w->keys_asked)
 		w->keys_asked--;
 	wire_due(w, w->now_ns); /* the next may be asked for */
-	if (!t) /* of an epoch that is over already, or of a peer that is gone */
+	if (!t)                 /* of an epoch that is over already, or of a peer that is gone */
 		return;
 	t->keys = KEYS_NONE;
 	if (r == 0 && t->peer != WIRE_NONE)
@@ -159,7 +161,8 @@ static void key_arrived(struct wire *w, const struct ctl_tun_key *k)
 	if (r == 0 || t->peer == WIRE_NONE)
 		return;
 	w->cnt.keys_refused++;
-	log_warn_limited("tunnel.keys", "peer=%u vni=%u epoch=%u err=%d", k->peer, k->vni, k->epoch, r);
+	log_warn_limited("tunnel.keys", "peer=%u vni=%u epoch=%u err=%d", k->peer, k->vni, k->epoch,
+			 r);
 	peer_event(w, &w->peer[t->peer], PEER_EV_RENEW);
 }
 

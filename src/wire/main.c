@@ -137,7 +137,8 @@ static int udp_rewatch(struct wire *w)
 	if (w->udp.fd < 0 || w->udp.blocked == w->udp_watched_out)
 		return 0;
 	w->udp_watched_out = w->udp.blocked;
-	return loop_mod(&w->loop, w->udp.fd, EPOLLIN | (w->udp.blocked ? EPOLLOUT : 0), &w->udp_ref);
+	return loop_mod(&w->loop, w->udp.fd, EPOLLIN | (w->udp.blocked ? EPOLLOUT : 0),
+			&w->udp_ref);
 }
 
 static int sleep_ms(const struct wire *w)

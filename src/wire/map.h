@@ -17,7 +17,7 @@
 #include "base/attr.h"
 
 enum {
-	MAP_MAX = 32768,      /* keys */
+	MAP_MAX = 32768, /* keys */
 	MAP_SLOTS = 2 * MAP_MAX,
 	MAP_FAMILY_MAC = 0,
 };

@@ -102,9 +102,12 @@ static void map_get__is_full_at_its_limit_and_not_before(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(map_find__tells_networks_and_families_apart, setup, teardown),
-		cmocka_unit_test_setup_teardown(map_del__leaves_every_other_key_findable, setup, teardown),
-		cmocka_unit_test_setup_teardown(map_get__is_full_at_its_limit_and_not_before, setup, teardown),
+		cmocka_unit_test_setup_teardown(map_find__tells_networks_and_families_apart, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(map_del__leaves_every_other_key_findable, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(map_get__is_full_at_its_limit_and_not_before, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

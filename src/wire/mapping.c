@@ -45,8 +45,8 @@ static void mac_move(struct wire *w, struct map_entry *e, uint32_t peer, uint32_
 }
 
 /* The address's entry, which names @mac afterwards. Return: 0, -ENOSPC. */
-static int address_set(struct wire *w, uint32_t vni, const struct ctl_vpc_mapping *m, struct map_entry *mac,
-		       uint64_t *ret_old)
+static int address_set(struct wire *w, uint32_t vni, const struct ctl_vpc_mapping *m,
+		       struct map_entry *mac, uint64_t *ret_old)
 {
 	struct map_key k = map_key_ip(vni, m->family, m->addr);
 	struct map_entry *e = map_get(&w->map, &k);

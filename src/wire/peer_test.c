@@ -25,7 +25,8 @@ static void peer_clock__asks_at_once_and_again_every_second(void **state)
 		now = p.due_ns;
 		assert_int_equal(peer_clock_move(&p, PEER_EV_DUE, now, 0), 1);
 		asked++;
-		assert_int_equal(p.due_ns - now, asked < PEER_TRIES_FAST ? PEER_RETRY_NS : PEER_RETRY_SLOW_NS);
+		assert_int_equal(p.due_ns - now,
+				 asked < PEER_TRIES_FAST ? PEER_RETRY_NS : PEER_RETRY_SLOW_NS);
 	}
 	assert_int_equal(p.state, PEER_STARTED);
 }
@@ -96,7 +97,8 @@ static void peer_clock__strange_packets_ask_ever_more_rarely(void **state)
 		assert_int_equal(peer_clock_move(&p, PEER_EV_READY, now, 0), 0);
 		if (asked++) {
 			assert_true(now - last >= PEER_STRANGE_NS);
-			assert_true(now - last + PEER_S >= gap || now - last >= PEER_STRANGE_MAX_NS);
+			assert_true(now - last + PEER_S >= gap ||
+				    now - last >= PEER_STRANGE_MAX_NS);
 			gap = now - last;
 		}
 		last = now;
@@ -133,9 +135,9 @@ static void peer_clock__idle_asks_nothing(void **state)
 
 static void peer_clock__unwanted_is_idle_from_every_state(void **state)
 {
-	static const enum peer_event way[][2] = {
-		{ PEER_EV_WANT, PEER_EV_WANT }, { PEER_EV_WANT, PEER_EV_DUE }, { PEER_EV_READY, PEER_EV_READY }
-	};
+	static const enum peer_event way[][2] = { { PEER_EV_WANT, PEER_EV_WANT },
+						  { PEER_EV_WANT, PEER_EV_DUE },
+						  { PEER_EV_READY, PEER_EV_READY } };
 	struct peer_clock p;
 	unsigned i;
 

@@ -92,7 +92,8 @@ static void ring_died(struct wire *w, struct port *p)
 	log_warn("port.dead", "port=%s why=\"its ring was broken by the other side\"", p->id);
 }
 
-int port_ring_set(struct wire *w, struct port *p, struct packet_ring *ring, int kick_fd, int wait_fd)
+int port_ring_set(struct wire *w, struct port *p, struct packet_ring *ring, int kick_fd,
+		  int wait_fd)
 {
 	int r;
 
@@ -197,8 +198,8 @@ bool port_rest(struct wire *w, struct port *p)
 	return false;
 }
 
-int port_deliver(struct wire *w, struct port *p, const uint8_t *head, size_t head_len, const uint8_t *rest,
-		 size_t rest_len, uint32_t flags)
+int port_deliver(struct wire *w, struct port *p, const uint8_t *head, size_t head_len,
+		 const uint8_t *rest, size_t rest_len, uint32_t flags)
 {
 	uint32_t len = (uint32_t)(head_len + rest_len);
 	uint8_t *to;

@@ -115,6 +115,7 @@ void stats_write(const struct wire *w, struct ctl_vpc_stats *ret)
 		if (w->port[i].id[0])
 			port_lines(&t, &w->port[i]);
 	if (t.cut) /* there is room for it: see line() */
-		ret->lines.len = (uint16_t)(ret->lines.len + snprintf((char *)ret->lines.b + ret->lines.len,
-								      ROOM_FOR_CUT, "wire lines_left_out 1\n"));
+		ret->lines.len = (uint16_t)(ret->lines.len +
+					    snprintf((char *)ret->lines.b + ret->lines.len,
+						     ROOM_FOR_CUT, "wire lines_left_out 1\n"));
 }

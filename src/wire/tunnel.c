@@ -254,7 +254,8 @@ void tunnel_rx_used(struct wire *w, struct rx_sa *sa)
 }
 
 /* The oldest of a full set goes. */
-static void rx_add(struct wire *w, struct tunnel *t, uint32_t spi, uint32_t epoch, struct esp_rx *esp)
+static void rx_add(struct wire *w, struct tunnel *t, uint32_t spi, uint32_t epoch,
+		   struct esp_rx *esp)
 {
 	unsigned last = WIRE_RX_KEPT - 1;
 	struct rx_sa *sa;
@@ -264,16 +265,21 @@ static void rx_add(struct wire *w, struct tunnel *t, uint32_t spi, uint32_t epoc
 	memmove(t->rx_spi + 1, t->rx_spi, last * sizeof(t->rx_spi[0]));
 	t->rx_spi[0] = spi;
 	sa = &w->rx[rx_seek(w, spi)];
-	*sa = (struct rx_sa){ .spi = spi, .tunnel = index_of(w, t), .epoch = epoch, .wipe_ns = PEER_NEVER,
+	*sa = (struct rx_sa){ .spi = spi,
+			      .tunnel = index_of(w, t),
+			      .epoch = epoch,
+			      .wipe_ns = PEER_NEVER,
 			      .esp = esp };
 }
 
-static int sa_make(struct wire *w, const struct tunnel *t, const struct ctl_tun_sa *from, struct esp_sa *ret,
-		   struct key **ret_key)
+static int sa_make(struct wire *w, const struct tunnel *t, const struct ctl_tun_sa *from,
+		   struct esp_sa *ret, struct key **ret_key)
 {
 	int r = key_new_from(from->key, sizeof(from->key), ret_key);
 
-	*ret = (struct esp_sa){ .spi = from->spi, .vni = t->vni, .key = *ret_key, .now_ns = w->now_ns };
+	*ret = (struct esp_sa){
+		.spi = from->spi, .vni = t->vni, .key = *ret_key, .now_ns = w->now_ns
+	};
 	memcpy(ret->salt, from->salt, sizeof(ret->salt));
 	return r;
 }

@@ -166,7 +166,8 @@ static size_t udp_headers(const struct udp *u)
 }
 
 /* May a datagram of @len bytes to @to become part of the last run? */
-static bool run_fits(const struct udp *u, const struct udp_run *last, const struct udp_addr *to, size_t len)
+static bool run_fits(const struct udp *u, const struct udp_run *last, const struct udp_addr *to,
+		     size_t len)
 {
 	return last->to == to && last->cnt < UDP_RUN_DATAGRAMS_MAX && len <= last->size &&
 	       last->len == (uint32_t)last->size * last->cnt && /* all full so far */
@@ -182,9 +183,11 @@ void udp_commit(struct udp *u, const struct udp_addr *to, size_t len)
 		last->len += (uint32_t)len;
 		last->cnt++;
 	} else {
-		u->run[u->run_cnt++] = (struct udp_run){
-			.to = to, .off = u->tx_len, .len = (uint32_t)len, .size = (uint16_t)len, .cnt = 1
-		};
+		u->run[u->run_cnt++] = (struct udp_run){ .to = to,
+							 .off = u->tx_len,
+							 .len = (uint32_t)len,
+							 .size = (uint16_t)len,
+							 .cnt = 1 };
 	}
 	u->tx_len += (uint32_t)len;
 	u->cnt.tx_datagrams++;
@@ -207,8 +210,8 @@ union segment_control {
 	uint8_t b[CMSG_SPACE(sizeof(uint16_t))];
 };
 
-static void run_message(const struct udp_run *run, const struct udp *u, struct mmsghdr *m, struct iovec *iov,
-			union segment_control *control)
+static void run_message(const struct udp_run *run, const struct udp *u, struct mmsghdr *m,
+			struct iovec *iov, union segment_control *control)
 {
 	struct cmsghdr *c;
 
@@ -269,7 +272,8 @@ static int run_failed(struct udp *u, struct udp_run *run, int err, uint64_t now_
 	if (run->cnt > 1) {
 		/* It will not cut this one: no checksum offload, or a smaller MTU than we were told. */
 		if (now_ns >= u->no_gso_until_ns)
-			log_warn("udp.no_segmentation", "err=%d size=%u mtu=%u", err, run->size, u->mtu);
+			log_warn("udp.no_segmentation", "err=%d size=%u mtu=%u", err, run->size,
+				 u->mtu);
 		u->no_gso_until_ns = now_ns + NO_GSO_NS;
 		return 1;
 	}

@@ -19,7 +19,8 @@
 #include "base/attr.h"
 
 enum {
-	UDP_DATAGRAM_MAX = 9600, /* bytes of one of ours; a frame of 9216 and everything around it */
+	UDP_DATAGRAM_MAX =
+		9600, /* bytes of one of ours; a frame of 9216 and everything around it */
 	UDP_TX_BYTES = 512 * 1024,
 	UDP_RUNS_MAX = 256,
 	UDP_RUN_DATAGRAMS_MAX = 64, /* Linux's UDP_MAX_SEGMENTS */
@@ -51,13 +52,13 @@ struct udp_counters {
 struct udp {
 	int fd; /* owned; -1: none */
 	sa_family_t family;
-	uint16_t mtu;      /* of the uplink */
-	bool blocked;      /* the socket is full: wait for EPOLLOUT */
+	uint16_t mtu;             /* of the uplink */
+	bool blocked;             /* the socket is full: wait for EPOLLOUT */
 	uint64_t no_gso_until_ns; /* the kernel would not cut a run */
-	uint8_t *tx;       /* UDP_TX_BYTES */
+	uint8_t *tx;              /* UDP_TX_BYTES */
 	uint32_t tx_len, run_cnt, run_sent;
 	struct udp_run run[UDP_RUNS_MAX];
-	uint8_t *rx;       /* UDP_RX_MESSAGES * UDP_RX_BYTES */
+	uint8_t *rx;             /* UDP_RX_MESSAGES * UDP_RX_BYTES */
 	unsigned rx_cnt, rx_idx; /* messages received, and looked at */
 	uint32_t rx_off;
 	struct udp_msg {
@@ -79,8 +80,8 @@ void udp_done(struct udp *u);
 MUST_USE int udp_open(struct udp *u, int fd, uint16_t mtu);
 
 /* udp_addr_make(): @family 4 or 6, as the socket needs it. Return: 0, -EAFNOSUPPORT. */
-MUST_USE int udp_addr_make(const struct udp *u, unsigned family, const uint8_t addr[16], uint16_t port,
-			   struct udp_addr *ret);
+MUST_USE int udp_addr_make(const struct udp *u, unsigned family, const uint8_t addr[16],
+			   uint16_t port, struct udp_addr *ret);
 bool udp_addr_equal(const struct udp_addr *a, const struct udp_addr *b);
 
 /* udp_reserve(): room for one datagram of at most UDP_DATAGRAM_MAX bytes; NULL: full. */

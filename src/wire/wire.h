@@ -39,26 +39,31 @@
 #include "wire/udp.h"
 
 enum {
-	WIRE_PORTS_MAX = 576,   /* 64 instances with 8 interfaces, 64 gateways */
+	WIRE_PORTS_MAX = 576, /* 64 instances with 8 interfaces, 64 gateways */
 	WIRE_PEERS_MAX = 256,
 	WIRE_TUNNELS_MAX = 512, /* networks shared with peers */
-	WIRE_RX_KEPT = 3,       /* receiving keys of a tunnel: two epochs may follow each other quickly */
-	WIRE_RX_SLOTS = 4096,   /* of the SPI table; a power of two, more than twice as many as there can be */
-	WIRE_HELD_MAX = 64,     /* frames that wait for the first keys of a tunnel, all tunnels together */
+	WIRE_RX_KEPT = 3, /* receiving keys of a tunnel: two epochs may follow each other quickly */
+	WIRE_RX_SLOTS =
+		4096, /* of the SPI table; a power of two, more than twice as many as there can be */
+	WIRE_HELD_MAX =
+		64, /* frames that wait for the first keys of a tunnel, all tunnels together */
 	WIRE_HELD_BYTES = 9216,
 	WIRE_KEYS_ASKED_MAX = 16, /* CTL_TUN_KEY_READ under way */
 
-	WIRE_PORT_BUDGET = 64,  /* frames of one port in one turn */
-	WIRE_IDLE_TURNS = 64,   /* without a frame; then a port is armed although others are busy */
-	WIRE_MARKER = 4,        /* zero bytes before a handshake message; spec: rfc-3948 §2.2 */
+	WIRE_PORT_BUDGET = 64, /* frames of one port in one turn */
+	WIRE_IDLE_TURNS = 64,  /* without a frame; then a port is armed although others are busy */
+	WIRE_MARKER = 4,       /* zero bytes before a handshake message; spec: rfc-3948 §2.2 */
 	WIRE_HANDSHAKES_PER_S = 50, /* and peer */
 };
-static_assert((int)WIRE_RX_SLOTS >= 2 * (int)WIRE_TUNNELS_MAX * (int)WIRE_RX_KEPT, "the SPI table stays half empty");
+static_assert((int)WIRE_RX_SLOTS >= 2 * (int)WIRE_TUNNELS_MAX * (int)WIRE_RX_KEPT,
+	      "the SPI table stays half empty");
 
-#define WIRE_SWITCH_NS ((uint64_t)3000000000)     /* at the latest: the other end has the new keys by now */
-#define WIRE_SWITCH_FIRST_NS ((uint64_t)30000000) /* no older keys: so much for the other end to read its own */
-#define WIRE_WIPE_NS ((uint64_t)10000000000)      /* older receiving keys, after the switch */
-#define WIRE_HELD_NS ((uint64_t)2000000000)       /* a frame waits so long for keys */
+#define WIRE_SWITCH_NS                                                                             \
+	((uint64_t)3000000000) /* at the latest: the other end has the new keys by now */
+#define WIRE_SWITCH_FIRST_NS                                                                       \
+	((uint64_t)30000000) /* no older keys: so much for the other end to read its own */
+#define WIRE_WIPE_NS ((uint64_t)10000000000) /* older receiving keys, after the switch */
+#define WIRE_HELD_NS ((uint64_t)2000000000)  /* a frame waits so long for keys */
 #define WIRE_NONE UINT32_MAX
 
 /* Why a frame that came from a port does not travel. Names: stats.c. */
@@ -71,8 +76,8 @@ enum port_drop {
 	PORT_D_SRC_MAC,
 	PORT_D_SRC_IP,
 	PORT_D_UNKNOWN_DST,
-	PORT_D_NO_KEYS,      /* and no room to wait for them, or they did not come */
-	PORT_D_EXHAUSTED,    /* the sending key is at its hard limit */
+	PORT_D_NO_KEYS,   /* and no room to wait for them, or they did not come */
+	PORT_D_EXHAUSTED, /* the sending key is at its hard limit */
 	PORT_D_SOCKET_FULL,
 	/* frames to a port */
 	PORT_D_RING_FULL,
@@ -121,7 +126,7 @@ struct peer {
 	struct udp_addr addr;
 	uint8_t fingerprint[CTL_FINGERPRINT_BYTES];
 	struct peer_clock clock;
-	uint32_t epoch;        /* the newest agreed on; 0: none */
+	uint32_t epoch; /* the newest agreed on; 0: none */
 	uint64_t ready_cnt;
 	struct bucket handshakes; /* messages let through to niter-security */
 };
@@ -130,14 +135,14 @@ enum keys_state {
 	KEYS_NONE,   /* none to be had: no epoch, or they could not be used */
 	KEYS_WANTED, /* CTL_TUN_KEY_READ is to be sent */
 	KEYS_ASKED,
-	KEYS_HERE,   /* those of ->epoch are installed */
+	KEYS_HERE, /* those of ->epoch are installed */
 };
 
 /* Receiving keys. In the SPI table; the tunnel knows their SPIs. */
 struct rx_sa {
 	uint32_t spi; /* 0: free slot */
 	uint32_t tunnel, epoch;
-	uint64_t wipe_ns; /* PEER_NEVER: in use */
+	uint64_t wipe_ns;   /* PEER_NEVER: in use */
 	struct esp_rx *esp; /* owned */
 };
 
@@ -157,9 +162,9 @@ struct tunnel {
 	uint32_t peer;    /* index; WIRE_NONE: niterd has not said where this host is */
 	uint32_t mac_cnt; /* MAC entries of the map that lead here */
 	enum keys_state keys;
-	uint32_t epoch;   /* of KEYS_WANTED, ASKED, HERE */
-	struct tx_sa tx, next; /* used; used from switch_ns on */
-	uint64_t switch_ns;    /* PEER_NEVER: there is no next */
+	uint32_t epoch;                /* of KEYS_WANTED, ASKED, HERE */
+	struct tx_sa tx, next;         /* used; used from switch_ns on */
+	uint64_t switch_ns;            /* PEER_NEVER: there is no next */
 	uint32_t rx_spi[WIRE_RX_KEPT]; /* newest first; 0: none */
 };
 
@@ -177,7 +182,7 @@ enum wire_drop {
 	WIRE_D_UNKNOWN_SPI,
 	WIRE_D_REPLAY,
 	WIRE_D_ICV,
-	WIRE_D_FORMAT,  /* authentic, but another network than that of the key, or not the Geneve we speak */
+	WIRE_D_FORMAT, /* authentic, but another network than that of the key, or not the Geneve we speak */
 	WIRE_D_INNER,   /* ARP, group addresses, neither IPv4 nor IPv6, runts */
 	WIRE_D_SRC_MAC, /* not that host's */
 	WIRE_D_SRC_IP,
@@ -191,7 +196,8 @@ enum wire_drop {
 
 struct wire_counters {
 	uint64_t esp_tx_frames, esp_rx_frames, keepalives;
-	uint64_t handshakes_tx, handshakes_rx, starts, epochs, keys_installed, keys_refused, keys_wiped, spi_collisions;
+	uint64_t handshakes_tx, handshakes_rx, starts, epochs, keys_installed, keys_refused,
+		keys_wiped, spi_collisions;
 	uint64_t held, ports_dead;
 	uint64_t drop[WIRE_DROPS];
 };
@@ -204,7 +210,7 @@ struct wire {
 	uint64_t now_ns;
 	struct loop_ref control_ref, service_ref, tunnel_ref, udp_ref;
 	int service_fd, tunnel_fd; /* owned; -1: none */
-	bool udp_ready; /* the socket may have datagrams */
+	bool udp_ready;            /* the socket may have datagrams */
 	bool udp_watched_out;
 	struct udp udp;
 	struct map map;
@@ -217,10 +223,10 @@ struct wire {
 	struct held *held; /* WIRE_HELD_MAX */
 	unsigned held_cnt;
 	uint64_t held_order;
-	uint64_t tick_ns;  /* when something is due; PEER_NEVER: nothing */
+	uint64_t tick_ns; /* when something is due; PEER_NEVER: nothing */
 	uint32_t tun_seq;
 	unsigned keys_asked;
-	uint64_t chance;   /* state of the jitter's generator; no secret depends on it */
+	uint64_t chance; /* state of the jitter's generator; no secret depends on it */
 	struct wire_counters cnt;
 	struct ctl_msg msg; /* received */
 	struct ctl_vpc_stats stats;
@@ -263,7 +269,8 @@ struct port *port_find(struct wire *w, const char *id);
 /* port_get(): found or made. NULL: no room. */
 struct port *port_get(struct wire *w, const char *id);
 /* port_ring_set(): takes all three, also on error. Return: 0, -errno. */
-MUST_USE int port_ring_set(struct wire *w, struct port *p, struct packet_ring *ring, int kick_fd, int wait_fd);
+MUST_USE int port_ring_set(struct wire *w, struct port *p, struct packet_ring *ring, int kick_fd,
+			   int wait_fd);
 /* port_configure(): Return: 0, -EINVAL, -EEXIST: another port has this MAC, -ENOSPC. */
 MUST_USE int port_configure(struct wire *w, struct port *p, const struct ctl_vpc_interface *c);
 void port_del(struct wire *w, struct port *p);
@@ -277,8 +284,8 @@ bool port_rest(struct wire *w, struct port *p);
  * @head: its first @head_len bytes, private; @rest: the others, may lie in another ring
  * Return: 0, -ENOBUFS: full, or the port has no ring; counted.
  */
-int port_deliver(struct wire *w, struct port *p, const uint8_t *head, size_t head_len, const uint8_t *rest,
-		 size_t rest_len, uint32_t flags);
+int port_deliver(struct wire *w, struct port *p, const uint8_t *head, size_t head_len,
+		 const uint8_t *rest, size_t rest_len, uint32_t flags);
 /* port_kicks(): wakes those who got frames in this turn. */
 void port_kicks(struct wire *w);
 
@@ -287,8 +294,8 @@ void port_kicks(struct wire *w);
 /* egress_frame(): one frame out of @p's ring. */
 void egress_frame(struct wire *w, struct port *p, const struct packet *pkt);
 /* egress_tunnel(): an accepted frame to another host. */
-void egress_tunnel(struct wire *w, uint32_t tunnel, struct port *p, const uint8_t *head, size_t head_len,
-		   const uint8_t *rest, size_t rest_len);
+void egress_tunnel(struct wire *w, uint32_t tunnel, struct port *p, const uint8_t *head,
+		   size_t head_len, const uint8_t *rest, size_t rest_len);
 /* egress_held(): frames that waited for @tunnel's keys leave. */
 void egress_held(struct wire *w, uint32_t tunnel);
 /* egress_forget(): frames that wait too long, or for @tunnel (WIRE_NONE: any), are dropped. */

@@ -123,7 +123,9 @@ static void source__is_checked_again(void **state)
 	(void)state;
 	for (i = 0; i < ARRAY_SIZE(probe); i++) {
 		uint64_t before = rig_stat(&a, "eni-1-1", probe[i].counter);
-		struct rig_frame f = { .src = a1->mac ^ probe[i].src_xor, .dst = a2->mac, .tag = 66,
+		struct rig_frame f = { .src = a1->mac ^ probe[i].src_xor,
+				       .dst = a2->mac,
+				       .tag = 66,
 				       .type = probe[i].type };
 
 		if (probe[i].dst)
@@ -159,7 +161,9 @@ static void source__any_address_without_source_check(void **state)
 static void gateway__speaks_for_the_outside_only(void **state)
 {
 	struct rig_port *igw = rig_port(&a, 9, RIG_VNI, CTL_VPC_GATEWAY);
-	struct rig_frame f = { .src = igw->mac, .dst = a1->mac, .tag = 5, .src_ip = { 8, 8, 8, 8 } };
+	struct rig_frame f = {
+		.src = igw->mac, .dst = a1->mac, .tag = 5, .src_ip = { 8, 8, 8, 8 }
+	};
 
 	(void)state;
 	rig_send(igw, &f);
@@ -236,8 +240,13 @@ static int port_del_request(struct rig *r, const char *id)
 
 static void port__comes_and_goes_in_any_order(void **state)
 {
-	struct rig_port late = { .id = "eni-late", .mac = 0x060000000077, .ip = { 172, 31, 1, 7 }, .vni = RIG_VNI,
-				 .kick_fd = -1, .wait_fd = -1, .mem_fd = -1 };
+	struct rig_port late = { .id = "eni-late",
+				 .mac = 0x060000000077,
+				 .ip = { 172, 31, 1, 7 },
+				 .vni = RIG_VNI,
+				 .kick_fd = -1,
+				 .wait_fd = -1,
+				 .mem_fd = -1 };
 
 	(void)state;
 	/* niterd first */
@@ -448,7 +457,9 @@ static void two_hosts__no_network_in_common_means_no_handshake(void **state)
 static void two_hosts__a_gateway_elsewhere_brings_the_outside_in(void **state)
 {
 	struct rig_port *igw = rig_port(&b, 9, RIG_VNI, CTL_VPC_GATEWAY);
-	struct rig_frame f = { .src = igw->mac, .dst = a1->mac, .tag = 5, .src_ip = { 8, 8, 8, 8 } };
+	struct rig_frame f = {
+		.src = igw->mac, .dst = a1->mac, .tag = 5, .src_ip = { 8, 8, 8, 8 }
+	};
 
 	(void)state;
 	map_all();
@@ -699,7 +710,9 @@ static void rekey__every_quarter_of_an_hour_without_loss(void **state)
 	assert_int_equal(a.sec.twice + b.sec.twice, 0);
 	assert_int_equal(rig_stat(&a, "wire", "drop_unknown_spi"), 0);
 	/* What was installed and is not in use any more is wiped: one key each way is left, or two while they change. */
-	assert_in_range(rig_stat(&a, "wire", "keys_installed") * 2 - rig_stat(&a, "wire", "keys_wiped"), 2, 4);
+	assert_in_range(rig_stat(&a, "wire", "keys_installed") * 2 -
+				rig_stat(&a, "wire", "keys_wiped"),
+			2, 4);
 }
 
 static void rekey__the_end_that_is_late_still_understands(void **state)
@@ -731,7 +744,10 @@ static void rekey__soft_limit_asks_for_it(void **state)
 	before = a.w.peer[0].epoch;
 	/* The same key again, with a counter as after 2^28 packets. */
 	assert_int_equal(key_new_from(sa->key, sizeof(sa->key), &k), 0);
-	high = (struct esp_sa){ .spi = sa->spi, .vni = RIG_VNI, .key = k, .now_ns = a.now_ns,
+	high = (struct esp_sa){ .spi = sa->spi,
+				.vni = RIG_VNI,
+				.key = k,
+				.now_ns = a.now_ns,
 				.seq = (uint32_t)ESP_SOFT_PACKETS - 3 };
 	memcpy(high.salt, sa->salt, 4);
 	esp_tx_freep(&a.w.tunnel[0].tx.esp);
@@ -757,8 +773,9 @@ static void rekey__hard_limit_refuses_until_new_keys_come(void **state)
 	map_all();
 	settle();
 	assert_int_equal(key_new_from(sa->key, sizeof(sa->key), &k), 0);
-	high = (struct esp_sa){ .spi = sa->spi, .vni = RIG_VNI, .key = k, .now_ns = a.now_ns,
-				.seq = ESP_SEQ_MAX - 2 };
+	high = (struct esp_sa){
+		.spi = sa->spi, .vni = RIG_VNI, .key = k, .now_ns = a.now_ns, .seq = ESP_SEQ_MAX - 2
+	};
 	memcpy(high.salt, sa->salt, 4);
 	esp_tx_freep(&a.w.tunnel[0].tx.esp);
 	assert_int_equal(esp_tx_new(&high, &a.w.tunnel[0].tx.esp), 0);
@@ -850,7 +867,9 @@ static void security__gone_is_survived(void **state)
 
 static void peer__another_fingerprint_under_the_same_name_gets_new_keys(void **state)
 {
-	struct ctl_wire_peer p = { .peer = 2, .family = CTL_IPV4, .addr = { 127, 0, 0, 1 }, .port = b.udp_port };
+	struct ctl_wire_peer p = {
+		.peer = 2, .family = CTL_IPV4, .addr = { 127, 0, 0, 1 }, .port = b.udp_port
+	};
 
 	(void)state;
 	map_all();

@@ -56,7 +56,8 @@ static void peer_set(struct tunnel_fake *f, const struct ctl_tun_peer *m)
 	memcpy(p->fingerprint, m->fingerprint, sizeof(p->fingerprint));
 }
 
-static void message_send(struct tunnel_fake *f, uint32_t peer, unsigned kind, uint32_t epoch, uint64_t i, uint64_t r)
+static void message_send(struct tunnel_fake *f, uint32_t peer, unsigned kind, uint32_t epoch,
+			 uint64_t i, uint64_t r)
 {
 	struct ctl_tun_message m = { .peer = peer };
 	struct wr out = wr_init(m.data.b, sizeof(m.data.b));
@@ -69,8 +70,8 @@ static void message_send(struct tunnel_fake *f, uint32_t peer, unsigned kind, ui
 	(void)!ctl_send(f->fd, CTL_TUN_MESSAGE, 0, &m, NULL, 0);
 }
 
-static void ready(struct tunnel_fake *f, struct tunnel_fake_peer *p, uint32_t epoch, uint64_t i, uint64_t r,
-		  bool initiator)
+static void ready(struct tunnel_fake *f, struct tunnel_fake_peer *p, uint32_t epoch, uint64_t i,
+		  uint64_t r, bool initiator)
 {
 	struct ctl_tun_ready m = { .peer = p->id, .epoch = epoch };
 
@@ -133,7 +134,8 @@ static void message(struct tunnel_fake *f, const struct ctl_tun_message *m)
 		ready(f, p, epoch, i, r, true);
 }
 
-static void sa_derive(const struct tunnel_fake_peer *p, unsigned e, uint32_t vni, unsigned dir, struct ctl_tun_sa *ret)
+static void sa_derive(const struct tunnel_fake_peer *p, unsigned e, uint32_t vni, unsigned dir,
+		      struct ctl_tun_sa *ret)
 {
 	uint8_t in[32], out[HASH_SHA384_BYTES];
 	struct wr w = wr_init(in, sizeof(in));
@@ -156,14 +158,17 @@ static bool given(struct tunnel_fake *f, const struct ctl_tun_key_read *m)
 	unsigned i;
 
 	for (i = 0; i < f->given_cnt; i++)
-		if (f->given[i].peer == m->peer && f->given[i].epoch == m->epoch && f->given[i].vni == m->vni)
+		if (f->given[i].peer == m->peer && f->given[i].epoch == m->epoch &&
+		    f->given[i].vni == m->vni)
 			return true;
 	return false;
 }
 
 static void key_read(struct tunnel_fake *f, uint32_t seq, const struct ctl_tun_key_read *m)
 {
-	struct ctl_tun_key k = { .peer = m->peer, .epoch = m->epoch, .vni = m->vni, .err = -ENOENT };
+	struct ctl_tun_key k = {
+		.peer = m->peer, .epoch = m->epoch, .vni = m->vni, .err = -ENOENT
+	};
 	const struct tunnel_fake_peer *p = peer_of(f, m->peer);
 	unsigned e;
 
@@ -177,7 +182,9 @@ static void key_read(struct tunnel_fake *f, uint32_t seq, const struct ctl_tun_k
 	}
 	if (k.err == 0 && given(f, m)) {
 		f->twice++;
-		k = (struct ctl_tun_key){ .peer = m->peer, .epoch = m->epoch, .vni = m->vni, .err = -EALREADY };
+		k = (struct ctl_tun_key){
+			.peer = m->peer, .epoch = m->epoch, .vni = m->vni, .err = -EALREADY
+		};
 	} else if (k.err == 0) {
 		must(f->given_cnt < TUNNEL_FAKE_GIVEN);
 		f->key[f->given_cnt] = k;
@@ -201,10 +208,10 @@ int tunnel_fake_step(struct tunnel_fake *f)
 		start(f, m->u.tun_peer_ref.peer);
 	else if (m->type == CTL_TUN_MESSAGE)
 		message(f, &m->u.tun_message);
-	else if (m->type == CTL_TUN_KEY_READ)
-		key_read(f, m->seq, &m->u.tun_key_read);
 	else
-		must(!"a message that the wire must not send");
+		must(m->type == CTL_TUN_KEY_READ); /* the wire must not send anything else */
+	if (m->type == CTL_TUN_KEY_READ)
+		key_read(f, m->seq, &m->u.tun_key_read);
 	ctl_msg_done(m);
 	return 1;
 }

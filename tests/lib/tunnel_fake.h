@@ -19,8 +19,8 @@ enum { TUNNEL_FAKE_PEERS = 4, TUNNEL_FAKE_GIVEN = 256 };
 struct tunnel_fake_peer {
 	uint32_t id; /* 0: free */
 	uint8_t fingerprint[CTL_FINGERPRINT_BYTES];
-	uint32_t last;          /* epoch */
-	uint64_t asking;        /* our nonce of a handshake under way; 0: none */
+	uint32_t last;             /* epoch */
+	uint64_t asking;           /* our nonce of a handshake under way; 0: none */
 	uint64_t answered, answer; /* the last nonce of theirs that was answered, and with what */
 	uint32_t answer_epoch;
 	struct {
@@ -34,12 +34,13 @@ struct tunnel_fake {
 	int fd; /* owned: security's end of the channel */
 	uint8_t fingerprint[CTL_FINGERPRINT_BYTES];
 	struct tunnel_fake_peer peer[TUNNEL_FAKE_PEERS];
-	uint64_t nonce;          /* the last one used */
+	uint64_t nonce; /* the last one used */
 	unsigned given_cnt;
 	struct ctl_tun_key_read given[TUNNEL_FAKE_GIVEN];
-	struct ctl_tun_key key[TUNNEL_FAKE_GIVEN]; /* every key given out: for whoever reads the capture */
+	struct ctl_tun_key
+		key[TUNNEL_FAKE_GIVEN]; /* every key given out: for whoever reads the capture */
 	unsigned starts, twice;
-	bool silent;             /* answers no handshake */
+	bool silent; /* answers no handshake */
 	struct ctl_msg msg;
 };
 

@@ -12,7 +12,9 @@ static void make(void)
 {
 	static const uint8_t localhost[16] = { 127, 0, 0, 1 };
 	struct rig *r = &world.rig;
-	struct ctl_wire_peer p = { .peer = 2, .family = CTL_IPV4, .addr = { 127, 0, 0, 1 }, .port = 9 };
+	struct ctl_wire_peer p = {
+		.peer = 2, .family = CTL_IPV4, .addr = { 127, 0, 0, 1 }, .port = 9
+	};
 
 	must(setenv("NITER_LOG", "err", 1) == 0); /* NOLINT(concurrency-mt-unsafe): one thread */
 	log_init("fuzz");
@@ -28,7 +30,9 @@ static void make(void)
 	must(rig_map(r, &world.far, 4, 2) == 0 && rig_map(r, &world.far_gateway, 0, 2) == 0);
 	must(udp_addr_make(&r->w.udp, 4, localhost, 9, &world.peer) == 0);
 	must(udp_addr_make(&r->w.udp, 4, localhost, 10, &world.stranger) == 0);
-	world.keys = (struct ctl_tun_key){ .peer = 2, .epoch = 1, .vni = RIG_VNI,
+	world.keys = (struct ctl_tun_key){ .peer = 2,
+					   .epoch = 1,
+					   .vni = RIG_VNI,
 					   .tx = { .spi = 0x1111, .key = { 1 } },
 					   .rx = { .spi = 0x2222, .key = { 2 } } };
 }

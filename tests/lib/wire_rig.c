@@ -120,8 +120,10 @@ int rig_request(struct rig *r, enum ctl_type type, const void *body, size_t len)
 
 void rig_peer(struct rig *r, const struct rig *other)
 {
-	struct ctl_wire_peer p = { .peer = other->sec.fingerprint[0], .family = CTL_IPV4,
-				   .addr = { 127, 0, 0, 1 }, .port = other->udp_port };
+	struct ctl_wire_peer p = { .peer = other->sec.fingerprint[0],
+				   .family = CTL_IPV4,
+				   .addr = { 127, 0, 0, 1 },
+				   .port = other->udp_port };
 
 	memcpy(p.fingerprint, other->sec.fingerprint, sizeof(p.fingerprint));
 	must(rig_request(r, CTL_WIRE_PEER_SET, &p, sizeof(p)) == 0);
@@ -155,8 +157,14 @@ int rig_port_ring(struct rig *r, struct rig_port *p)
 void rig_interface(const struct rig_port *p, uint16_t flags, struct ctl_vpc_interface *ret)
 {
 	*ret = (struct ctl_vpc_interface){
-		.vni = p->vni, .mtu = 1400, .flags = flags, .vpc_addr = { 172, 31, 0, 0 }, .vpc_prefix = 16,
-		.subnet_addr = { 172, 31, 0, 0 }, .subnet_prefix = 20, .address_cnt = 1,
+		.vni = p->vni,
+		.mtu = 1400,
+		.flags = flags,
+		.vpc_addr = { 172, 31, 0, 0 },
+		.vpc_prefix = 16,
+		.subnet_addr = { 172, 31, 0, 0 },
+		.subnet_prefix = 20,
+		.address_cnt = 1,
 	};
 	memcpy(ret->interface_id, p->id, sizeof(ret->interface_id));
 	mac_put(ret->mac, p->mac);
@@ -174,8 +182,12 @@ int rig_port_set(struct rig *r, const struct rig_port *p, uint16_t flags)
 
 void rig_port_name(struct rig_port *p, uint8_t host, unsigned n, uint32_t vni)
 {
-	*p = (struct rig_port){ .mac = 0x060000000000 | (uint64_t)host << 8 | n, .vni = vni, .kick_fd = -1,
-				.wait_fd = -1, .mem_fd = -1, .ip = { 172, 31, host, (uint8_t)n } };
+	*p = (struct rig_port){ .mac = 0x060000000000 | (uint64_t)host << 8 | n,
+				.vni = vni,
+				.kick_fd = -1,
+				.wait_fd = -1,
+				.mem_fd = -1,
+				.ip = { 172, 31, host, (uint8_t)n } };
 	(void)snprintf(p->id, sizeof(p->id), "eni-%u-%u", host, n);
 }
 
@@ -190,7 +202,8 @@ struct rig_port *rig_port(struct rig *r, unsigned n, uint32_t vni, uint16_t flag
 	return p;
 }
 
-void rig_mapping(const struct rig_port *p, unsigned family, uint32_t host, struct ctl_vpc_mappings *ret)
+void rig_mapping(const struct rig_port *p, unsigned family, uint32_t host,
+		 struct ctl_vpc_mappings *ret)
 {
 	ret->vni = p->vni;
 	ret->mapping_cnt = 1;
@@ -200,7 +213,8 @@ void rig_mapping(const struct rig_port *p, unsigned family, uint32_t host, struc
 	mac_put(ret->mapping[0].mac, p->mac);
 }
 
-static int map_change(struct rig *r, enum ctl_type type, const struct rig_port *p, unsigned family, uint32_t host)
+static int map_change(struct rig *r, enum ctl_type type, const struct rig_port *p, unsigned family,
+		      uint32_t host)
 {
 	static struct ctl_vpc_mappings m;
 

@@ -33,7 +33,7 @@ struct rig {
 	uint64_t now_ns;
 	struct rig_port port[RIG_PORTS];
 	unsigned port_cnt;
-	struct ctl_msg msg;   /* the last answer */
+	struct ctl_msg msg; /* the last answer */
 	struct ctl_vpc_stats stats;
 };
 
@@ -80,5 +80,6 @@ uint64_t rig_stat(struct rig *r, const char *who, const char *name);
 /* The parts of it that a test with real processes uses, too. */
 void rig_port_name(struct rig_port *p, uint8_t host, unsigned n, uint32_t vni);
 void rig_interface(const struct rig_port *p, uint16_t flags, struct ctl_vpc_interface *ret);
-void rig_mapping(const struct rig_port *p, unsigned family, uint32_t host, struct ctl_vpc_mappings *ret);
+void rig_mapping(const struct rig_port *p, unsigned family, uint32_t host,
+		 struct ctl_vpc_mappings *ret);
 uint64_t rig_stat_find(struct ctl_vpc_stats *s, const char *who, const char *name);

@@ -34,7 +34,8 @@ static int file_write(pid_t pid, const char *name, const char *text)
 	return fd < 0 ? -errno : fd_write_full(fd, text, strlen(text));
 }
 
-NORETURN static void child(const char *program, int ctl, int go, const char *const *env, bool jailed)
+NORETURN static void child(const char *program, int ctl, int go, const char *const *env,
+			   bool jailed)
 {
 	const char *e[ENV_MAX + 2] = { NULL };
 	const char *argv[] = { "niter-wire", NULL };
@@ -180,8 +181,8 @@ static int answer(struct wire_host *h, int fd, enum ctl_type type)
 	return h->msg.type == type && h->msg.seq == h->seq ? 0 : -EPROTO;
 }
 
-static int request(struct wire_host *h, int fd, enum ctl_type type, const void *body, const int *fds,
-		   unsigned fd_cnt)
+static int request(struct wire_host *h, int fd, enum ctl_type type, const void *body,
+		   const int *fds, unsigned fd_cnt)
 {
 	int r = ctl_send(fd, type, ++h->seq, body, fds, fd_cnt);
 
@@ -203,7 +204,8 @@ int wire_host_port_ring(struct wire_host *h, struct rig_port *p)
 	p->kick_fd = fd_eventfd();
 	p->wait_fd = fd_eventfd();
 	memcpy(ref.interface_id, p->id, sizeof(p->id));
-	return request(h, h->ctl, CTL_WIRE_PORT_ADD, &ref, (int[]){ fd, p->wait_fd, p->kick_fd }, 3);
+	return request(h, h->ctl, CTL_WIRE_PORT_ADD, &ref, (int[]){ fd, p->wait_fd, p->kick_fd },
+		       3);
 }
 
 int wire_host_port_set(struct wire_host *h, const struct rig_port *p, uint16_t flags)
@@ -234,7 +236,9 @@ struct rig_port *wire_host_port(struct wire_host *h, unsigned n, uint32_t vni, u
 
 int wire_host_peer(struct wire_host *h, const struct wire_host *other, uint16_t port)
 {
-	struct ctl_wire_peer p = { .peer = other->number, .family = CTL_IPV4, .addr = { 127, 0, 0, 1 }, .port = port };
+	struct ctl_wire_peer p = {
+		.peer = other->number, .family = CTL_IPV4, .addr = { 127, 0, 0, 1 }, .port = port
+	};
 
 	memset(p.fingerprint, other->number, sizeof(p.fingerprint));
 	return request(h, h->service, CTL_WIRE_PEER_SET, &p, NULL, 0);
@@ -277,10 +281,12 @@ void net_done(struct net *n)
 
 void net_send(struct net *n, const struct net_datagram *d)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in to = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 
 	to.sin_port = htons(d->to_b ? n->b->udp_port : n->a->udp_port);
-	(void)!sendto(d->to_b ? n->at_b : n->at_a, d->b, d->len, MSG_DONTWAIT, (struct sockaddr *)&to, sizeof(to));
+	(void)!sendto(d->to_b ? n->at_b : n->at_a, d->b, d->len, MSG_DONTWAIT,
+		      (struct sockaddr *)&to, sizeof(to));
 }
 
 static void seen_add(struct net *n, const struct net_datagram *d)
@@ -345,7 +351,8 @@ int wire_world_run(struct net *n, bool (*until)(void *), void *arg, unsigned ms)
 	uint64_t end_ns = clock_ns() + (uint64_t)ms * 1000000;
 
 	for (;;) {
-		struct pollfd p[] = { { .fd = n->at_a, .events = POLLIN }, { .fd = n->at_b, .events = POLLIN },
+		struct pollfd p[] = { { .fd = n->at_a, .events = POLLIN },
+				      { .fd = n->at_b, .events = POLLIN },
 				      { .fd = n->a->sec.fd, .events = POLLIN },
 				      { .fd = n->b->sec.fd, .events = POLLIN } };
 		bool did = net_turn(n);

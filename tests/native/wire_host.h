@@ -21,7 +21,8 @@ struct wire_host {
 	uint8_t number; /* 1 … : of the host; also its id as a peer, and all bytes of its fingerprint */
 	const char *program;
 	pid_t pid;
-	int ctl, service, udp; /* ours; udp: a copy of its socket, so that a restarted one gets it again */
+	int ctl, service,
+		udp; /* ours; udp: a copy of its socket, so that a restarted one gets it again */
 	uint16_t udp_port;
 	uint16_t mtu;
 	struct tunnel_fake sec;
@@ -71,12 +72,15 @@ struct net {
 	struct wire_host *a, *b;
 	int at_a, at_b; /* sockets: what a thinks is b, what b thinks is a */
 	uint16_t port_a, port_b;
-	enum net_fate fate;  /* of ESP packets */
-	unsigned flip_at;    /* bit from the end */
+	enum net_fate fate; /* of ESP packets */
+	unsigned flip_at;   /* bit from the end */
 	unsigned kept_cnt;
 	struct net_datagram kept[NET_QUEUE];
 	/* every ESP packet's (SPI, IV), for the claim that none repeats */
-	struct net_seen { uint32_t spi; uint64_t iv; } *seen;
+	struct net_seen {
+		uint32_t spi;
+		uint64_t iv;
+	} * seen;
 	size_t seen_cnt, seen_cap;
 	uint64_t esp, handshakes, others;
 	bool clear; /* a tag of a frame was readable */

@@ -409,11 +409,12 @@ static void rekey__under_traffic_loses_nothing(void **state)
 		tunnel_fake_renew(&a.sec, b_.peer); /* as if a quarter of an hour had passed */
 		assert_int_equal(traffic(1200, &sent), 0);
 	}
-	assert_int_equal(traffic(4000, &sent), 0); /* beyond every switch */
+	assert_int_equal(traffic(4000, &sent), 0);         /* beyond every switch */
 	assert_int_equal(a.sec.given_cnt, before + 3 * 2); /* for both networks */
 	assert_int_equal(wire_host_stat(&a, "wire", "drop_unknown_spi"), 0);
 	assert_int_equal(wire_host_stat(&b, "wire", "drop_unknown_spi"), 0);
-	assert_int_equal(wire_host_stat(&b, "wire", "esp_rx_frames"), wire_host_stat(&a, "wire", "esp_tx_frames"));
+	assert_int_equal(wire_host_stat(&b, "wire", "esp_rx_frames"),
+			 wire_host_stat(&a, "wire", "esp_tx_frames"));
 }
 
 static void restart__under_traffic_costs_seconds_and_repeats_no_nonce(void **state)
@@ -535,7 +536,8 @@ static void binary__has_no_key_export(void **state)
 	assert_true(fd >= 0);
 	n = read(fd, buf, sizeof(buf));
 	assert_true(n > 4096 && n < (ssize_t)sizeof(buf));
-	assert_non_null(memmem(buf, (size_t)n, "tunnel.exhausted", 16)); /* twin: event names are found like this */
+	assert_non_null(memmem(buf, (size_t)n, "tunnel.exhausted",
+			       16)); /* twin: event names are found like this */
 	assert_null(memmem(buf, (size_t)n, "key_export.sa", 13));
 }
 
