@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 
-enum { FAIR_LOOK = 8 /* oldest half-open flows among which the victim is chosen */ };
+enum { EXPIRE_FIRST = 8 /* flows looked for whose time is over, before one is evicted */ };
 
 static const uint32_t timeout_s[CT_LISTS] = {
 	[CT_LIST_HALF_TX] = CT_HALF_S,    [CT_LIST_HALF_RX] = CT_HALF_S,
@@ -160,12 +160,6 @@ void conntrack_clear(struct conntrack *ct)
 			flow_del(ct, &ct->flow[ct->list[i].first]);
 }
 
-/* The clock may stand still or, seen from a flow, a little back. */
-static uint32_t age_s(const struct ct_flow *f, uint32_t now_s)
-{
-	return now_s > f->last_s ? now_s - f->last_s : 0;
-}
-
 unsigned conntrack_expire(struct conntrack *ct, uint32_t now_s, unsigned budget)
 {
 	unsigned i, done = 0;
@@ -174,7 +168,7 @@ unsigned conntrack_expire(struct conntrack *ct, uint32_t now_s, unsigned budget)
 		while (done < budget && ct->list[i].first) {
 			struct ct_flow *f = &ct->flow[ct->list[i].first];
 
-			if (age_s(f, now_s) < timeout_s[i])
+			if (conntrack_age_s(f, now_s) < timeout_s[i])
 				break;
 			flow_del(ct, f);
 			done++;
@@ -186,59 +180,13 @@ unsigned conntrack_expire(struct conntrack *ct, uint32_t now_s, unsigned budget)
 
 /* ---- making room ---- */
 
-/* Of the oldest half-open flows of a list, one of the remote that has most. */
-static struct ct_flow *fair_victim(struct conntrack *ct, enum ct_list list)
-{
-	uint32_t idx = ct->list[list].first, look, most = 0;
-	struct ct_flow *victim = NULL;
-
-	for (look = 0; idx && look < FAIR_LOOK; look++) {
-		struct ct_flow *f = &ct->flow[idx];
-
-		if (*half_of(ct, f) > most) {
-			most = *half_of(ct, f);
-			victim = f;
-		}
-		idx = f->next;
-	}
-	return victim;
-}
-
-static struct ct_flow *first_of(struct conntrack *ct, enum ct_list list)
-{
-	return ct->list[list].first ? &ct->flow[ct->list[list].first] : NULL;
-}
-
-static struct ct_flow *victim_for(struct conntrack *ct, enum vpc_direction dir, uint32_t now_s)
-{
-	struct ct_flow *f;
-
-	f = first_of(ct, CT_LIST_CLOSED);
-	if (!f)
-		f = fair_victim(ct, dir == VPC_TX ? CT_LIST_HALF_TX : CT_LIST_HALF_RX);
-	if (!f)
-		f = fair_victim(ct, dir == VPC_TX ? CT_LIST_HALF_RX : CT_LIST_HALF_TX);
-	if (!f)
-		f = first_of(ct, CT_LIST_CLOSING);
-	if (!f)
-		f = first_of(ct, CT_LIST_REPLIED);
-	if (!f) {
-		f = first_of(ct, CT_LIST_OPEN);
-		if (f && age_s(f, now_s) < CT_IDLE_S)
-			f = NULL;
-	}
-	return f;
-}
-
 void conntrack_limit(struct conntrack *ct, uint32_t cap, uint32_t now_s)
 {
 	ct->cap = (uint32_t)min_u64(cap ? cap : VPC_CONNTRACK_DEFAULT, VPC_CONNTRACK_MAX);
 	while (ct->cnt > ct->cap) {
-		struct ct_flow *f = victim_for(ct, VPC_RX, now_s);
+		struct ct_flow *f = conntrack_victim(ct, VPC_RX, now_s);
 
-		if (!f)
-			f = first_of(ct, CT_LIST_OPEN);
-		flow_del(ct, f);
+		flow_del(ct, f ? f : &ct->flow[ct->list[CT_LIST_OPEN].first]);
 		ct->evicted++;
 	}
 }
@@ -247,9 +195,9 @@ static int room_make(struct conntrack *ct, enum vpc_direction dir, uint32_t now_
 {
 	struct ct_flow *f;
 
-	if (ct->cnt < ct->cap || conntrack_expire(ct, now_s, FAIR_LOOK))
+	if (ct->cnt < ct->cap || conntrack_expire(ct, now_s, EXPIRE_FIRST))
 		return 0;
-	f = victim_for(ct, dir, now_s);
+	f = conntrack_victim(ct, dir, now_s);
 	if (!f)
 		return -ENOBUFS;
 	flow_del(ct, f);
@@ -306,7 +254,7 @@ struct ct_flow *conntrack_find(struct conntrack *ct, const struct ct_key *key, u
 
 		if (!key_equal(&f->key, key))
 			continue;
-		if (age_s(f, now_s) < timeout_s[f->list])
+		if (conntrack_age_s(f, now_s) < timeout_s[f->list])
 			return f;
 		flow_del(ct, f);
 		ct->expired++;

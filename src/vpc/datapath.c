@@ -220,8 +220,6 @@ static unsigned rx_check(const struct vpc_port *p, const struct frame *f)
 {
 	unsigned why;
 
-	if (f->kind != FRAME_IPV4)
-		return VPC_R_ARP;
 	why = guard_dst_mac(p, f);
 	if (why == VPC_PASS)
 		why = guard_dst_addr(p, f);
@@ -246,7 +244,11 @@ enum vpc_verdict vpc_rx(struct vpc_port *p, uint64_t now_ns, const void *hdr, si
 	if (!p->set)
 		return drop(p, VPC_RX, VPC_R_UNCONFIGURED);
 	limit_charge(&p->limit, VPC_RX, len, now_ns);
-	why = frame_parse(hdr, have, len, f, &e) < 0 ? reason_of(e) : rx_check(p, f);
+	if (frame_parse(hdr, have, len, f, &e) < 0)
+		return drop(p, VPC_RX, reason_of(e));
+	if (f->kind == FRAME_ARP)
+		return guard_arp_rx(p, f);
+	why = rx_check(p, f);
 	if (why == VPC_PASS)
 		why = track(p, VPC_RX, f, now_s, &ref, &opens);
 	if (why == VPC_PASS)

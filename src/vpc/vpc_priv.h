@@ -89,6 +89,8 @@ enum vpc_verdict guard_other(struct vpc_port *p, struct frame *f, unsigned why);
 /* TX: ARP is answered, never forwarded. */
 enum vpc_verdict guard_arp(struct vpc_port *p, uint64_t now_ns, struct frame *f,
 			   struct vpc_reply *reply);
+/* RX: nobody but the card speaks ARP to the guest. */
+enum vpc_verdict guard_arp_rx(struct vpc_port *p, const struct frame *f);
 /* TX: the next hop is the mapping's, whatever the guest wrote. Return: VPC_PASS and @ret_mac, else the reason. */
 unsigned guard_next_hop(struct vpc_port *p, const struct frame *f, struct ct_flow *flow,
 			uint8_t ret_mac[6]);
