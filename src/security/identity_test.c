@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -148,6 +149,90 @@ static void identity_encode__seals_afresh(void **state)
 	identity_done(&id);
 }
 
+/* Is it anywhere in this process's memory that can be read from outside? */
+static bool memory_has(const struct key *k)
+{
+	static uint8_t chunk[1 << 20];
+	const size_t len = 16;
+	unsigned long from, to, at;
+	char line[512];
+	bool found = false;
+	FILE *maps = fopen("/proc/self/maps", "re");
+	int mem = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	assert_true(mem >= 0 && maps);
+	while (fgets(line, sizeof(line), maps)) {
+		if (sscanf(line, "%lx-%lx r", &from, &to) != 2) /* NOLINT(cert-err34-c) */
+			continue;
+		for (at = from; at < to; at += sizeof(chunk) - len) {
+			n = pread(mem, chunk, to - at < sizeof(chunk) ? to - at : sizeof(chunk),
+				  (off_t)at);
+			if (n > 0 && memmem(chunk, (size_t)n, key_bytes(k), len))
+				found = true;
+		}
+	}
+	(void)fclose(maps);
+	close(mem);
+	return found;
+}
+
+/* The first bytes as they stand in a big number of libcrypto's: from the other end. */
+static void turned(const struct key *k, struct key **ret)
+{
+	size_t i, len = key_len(k);
+
+	assert_int_equal(key_new_zero(len, ret), 0);
+	for (i = 0; i < len; i++)
+		key_bytes_mut(*ret)[i] = key_bytes(k)[len - 1 - i];
+}
+
+static void identity__leaves_no_copy_behind_after_signing(void **state)
+{
+	struct key *turned_key[3] = { NULL, NULL, NULL };
+	CLEANUP(key_freep) struct key *probe = NULL;
+	uint8_t sig[RSA_SIGNATURE_BYTES], der[2048], ecdsa[ECDSA_P384_SIGNATURE_BYTES], pub[P384_PUBLIC_BYTES];
+	CLEANUP(key_freep) struct key *peer = NULL, *shared = NULL;
+	const struct key *secret[3];
+	volatile uint8_t *copy;
+	struct identity id;
+	bool fresh;
+	int i;
+
+	(void)state;
+	assert_int_equal(key_new_random(16, &probe), 0);
+	if (memory_has(probe))
+		skip(); /* no memfd_secret here: locked pages can be read */
+	copy = malloc(16);
+	assert_non_null(copy);
+	for (i = 0; i < 16; i++)
+		copy[i] = key_bytes(probe)[i];
+	assert_true(memory_has(probe)); /* the search works */
+	free((void *)(uintptr_t)copy);
+	if (memory_has(probe))
+		skip(); /* a sanitizer's free() leaves what was there */
+
+	assert_int_equal(identity_open(dir, key, &id, &fresh), 0);
+	identity_done(&id);
+	assert_int_equal(identity_open(dir, key, &id, &fresh), 0);
+	assert_int_equal(rsa_sign(&id.rsa, "x", 1, sig), 0);
+	assert_true(rsa_pkcs7(&id.rsa, id.cert, id.cert_len, "x", 1, der, sizeof(der)) > 0);
+	assert_int_equal(ecdsa_p384_sign(id.host, "x", 1, ecdsa), 0);
+	assert_int_equal(p384_new(&peer, pub), 0);
+	assert_int_equal(p384_shared(id.host, pub, &shared), 0);
+	secret[0] = id.host;
+	secret[1] = id.rsa.p;
+	secret[2] = id.rsa.q;
+	for (i = 0; i < 3; i++) {
+		turned(secret[i], &turned_key[i]);
+		assert_false(memory_has(secret[i]));
+		assert_false(memory_has(turned_key[i]));
+		key_freep(&turned_key[i]);
+	}
+	assert_false(memory_has(shared));
+	identity_done(&id);
+}
+
 /* The format is frozen: a file made outside Niter (Python) from docs/wire/security-store.md. */
 static void identity_decode__reads_the_golden_file(void **state)
 {
@@ -189,6 +274,7 @@ int main(int argc, char **argv)
 		T(identity_open__refuses_and_keeps_a_file_it_cannot_open),
 		T(identity_decode__refuses_every_changed_bit),
 		T(identity_encode__seals_afresh),
+		T(identity__leaves_no_copy_behind_after_signing),
 		T(identity_decode__reads_the_golden_file),
 #undef T
 	};
@@ -196,5 +282,6 @@ int main(int argc, char **argv)
 	if (argc != 2 || crypto_init() < 0)
 		return 1;
 	golden_path = argv[1];
+	(void)mallopt(M_PERTURB, 0x5a); /* as the program does */
 	return cmocka_run_group_tests_name("security/identity", tests, NULL, NULL);
 }
