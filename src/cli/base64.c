@@ -54,7 +54,8 @@ int base64_decode(const char *s, uint8_t **ret, size_t *ret_len)
 
 char *base64_encode(const uint8_t *p, size_t len)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	char *out, *o;
 
 	out = o = malloc((len + 2) / 3 * 4 + 1);

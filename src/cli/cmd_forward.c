@@ -40,15 +40,18 @@ enum {
  */
 static int forward_make(const char *ref, uint64_t port, uint64_t host_port, json_t **ret)
 {
-	json_t *params = json_pack("{s:s,s:I}", "instance", ref, "port", (json_int_t)port), *result = NULL, *f;
+	json_t *params = json_pack("{s:s,s:I}", "instance", ref, "port", (json_int_t)port),
+	       *result = NULL, *f;
 	int code;
 
 	if (!params)
 		return cli_usage("this is no instance: \"%s\"", ref);
 	if (host_port)
-		(void)!json_object_set_new(params, "host_port", json_integer((json_int_t)host_port));
+		(void)!json_object_set_new(params, "host_port",
+					   json_integer((json_int_t)host_port));
 	else
-		(void)!json_object_set_new(params, "suggested_port", json_integer((json_int_t)host_port_free()));
+		(void)!json_object_set_new(params, "suggested_port",
+					   json_integer((json_int_t)host_port_free()));
 	code = client_call_once("forward.add", params, NULL, &result);
 	if (code != CLI_OK)
 		return code;
@@ -57,8 +60,10 @@ static int forward_make(const char *ref, uint64_t port, uint64_t host_port, json
 	if (code == CLI_OK)
 		*ret = json_incref(f);
 	else if (json_is_true(json_object_get(result, "new")))
-		(void)!client_call_once("forward.rm", json_pack("{s:O}", "host_port", json_object_get(f, "host_port")), NULL,
-					NULL);
+		(void)!client_call_once(
+			"forward.rm",
+			json_pack("{s:O}", "host_port", json_object_get(f, "host_port")), NULL,
+			NULL);
 	json_decref(result);
 	return code;
 }
@@ -111,7 +116,8 @@ int verb_forward_ls(const struct verb *v, int argc, char **argv)
 			table_add(&t, heads[k]);
 		json_array_foreach(json_object_get(result, "forwards"), k, f)
 		{
-			snprintf(buf, sizeof(buf), "%llu", (unsigned long long)u64_of(f, "host_port"));
+			snprintf(buf, sizeof(buf), "%llu",
+				 (unsigned long long)u64_of(f, "host_port"));
 			table_add(&t, buf);
 			table_add(&t, text_of(f, "instance"));
 			snprintf(buf, sizeof(buf), "%llu", (unsigned long long)u64_of(f, "port"));
@@ -135,8 +141,9 @@ int verb_forward_rm(const struct verb *v, int argc, char **argv)
 
 		if (port_read(argv[k], &port) != CLI_OK)
 			return CLI_USAGE;
-		if (client_call_once("forward.rm", json_pack("{s:I}", "host_port", (json_int_t)port), NULL, &result) !=
-		    CLI_OK) {
+		if (client_call_once("forward.rm",
+				     json_pack("{s:I}", "host_port", (json_int_t)port), NULL,
+				     &result) != CLI_OK) {
 			code = CLI_FAILED;
 			continue;
 		}
@@ -160,11 +167,13 @@ static bool ssh_answers(unsigned port)
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	char head[4];
 
-	if (fd < 0 || (connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0 && errno != EINPROGRESS))
+	if (fd < 0 ||
+	    (connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0 && errno != EINPROGRESS))
 		return false;
 	if (poll(&p, 1, BANNER_MS) <= 0)
 		return false;
-	return recv(fd, head, sizeof(head), 0) == (ssize_t)sizeof(head) && memcmp(head, "SSH-", 4) == 0;
+	return recv(fd, head, sizeof(head), 0) == (ssize_t)sizeof(head) &&
+	       memcmp(head, "SSH-", 4) == 0;
 }
 
 /* Is it still worth waiting? */
@@ -196,11 +205,15 @@ static int ssh_wait(const char *id, unsigned port, uint64_t seconds)
 		progress_show(&p, step, 0, 0);
 		if (k % 5 == 4 && !instance_runs(id)) {
 			progress_end(&p);
-			return cli_error("instance %s does not run any more: niter console %s says why", id, id);
+			return cli_error(
+				"instance %s does not run any more: niter console %s says why", id,
+				id);
 		}
 		if (clock_ns() > end) {
 			progress_end(&p);
-			return cli_error("no SSH server answers in %s: does its image have one? niter console %s", id, id);
+			return cli_error("no SSH server answers in %s: does its image have one? "
+					 "niter console %s",
+					 id, id);
 		}
 		(void)poll(NULL, 0, PAUSE_MS);
 	}
@@ -236,8 +249,17 @@ static int ssh_exec(const struct ssh_call *c)
 	char known[HOST_PATH_MAX + 48], alias[64], port[8], target[160], path[HOST_PATH_MAX];
 	char *argv[SSH_ARGS_MAX];
 	int n = 0, code = known_hosts_path(c->id, path);
-	const char *head[] = { "ssh", "-p", port, "-o", known, "-o", alias, "-o", "StrictHostKeyChecking=accept-new",
-			       "-o", "LogLevel=ERROR" };
+	const char *head[] = { "ssh",
+			       "-p",
+			       port,
+			       "-o",
+			       known,
+			       "-o",
+			       alias,
+			       "-o",
+			       "StrictHostKeyChecking=accept-new",
+			       "-o",
+			       "LogLevel=ERROR" };
 
 	if (code != CLI_OK)
 		return code;
@@ -275,20 +297,25 @@ static bool user_valid(const char *s)
 	size_t len = strlen(s);
 
 	return len > 0 && len <= 64 && s[0] != '-' &&
-	       strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == len;
+	       strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
+		       len;
 }
 
 int verb_ssh(const struct verb *v, int argc, char **argv)
 {
 	const char *user = SSH_USER_DEFAULT, *identity = NULL, *timeout = NULL;
 	const struct opt opts[] = {
-		{ "--user", OPT_TEXT, "NAME", "who to be there; default " SSH_USER_DEFAULT ", as in Debian's images",
-		  &user },
-		{ "-i", OPT_TEXT, "FILE", "private key; default: what ssh tries by itself", &identity },
-		{ "--timeout", OPT_TEXT, "SECONDS", "patience for its SSH server; default 300", &timeout },
+		{ "--user", OPT_TEXT, "NAME",
+		  "who to be there; default " SSH_USER_DEFAULT ", as in Debian's images", &user },
+		{ "-i", OPT_TEXT, "FILE", "private key; default: what ssh tries by itself",
+		  &identity },
+		{ "--timeout", OPT_TEXT, "SECONDS", "patience for its SSH server; default 300",
+		  &timeout },
 	};
 	int cnt = opts_parse(v, argc, argv, opts, ARRAY_SIZE(opts)), code;
-	struct ssh_call c = { .user = user, .identity = identity, .word_cnt = cnt - 1, .word = argv + 1 };
+	struct ssh_call c = {
+		.user = user, .identity = identity, .word_cnt = cnt - 1, .word = argv + 1
+	};
 	uint64_t seconds = SSH_WAIT_S;
 	json_t *f = NULL;
 

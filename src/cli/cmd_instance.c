@@ -88,16 +88,20 @@ static int key_add(json_t *params, const char *path)
 
 	if (!path)
 		return CLI_OK;
-	len = small_file_read(path, text, KEY_FILE_MAX, "is too big for a public key: give the .pub file");
+	len = small_file_read(path, text, KEY_FILE_MAX,
+			      "is too big for a public key: give the .pub file");
 	if (len < 0)
 		return CLI_FAILED;
 	text[len] = '\0';
 	if (strstr(text, "PRIVATE KEY"))
-		return cli_error("%s is a private key: give its .pub file, and keep this one to yourself", path);
+		return cli_error(
+			"%s is a private key: give its .pub file, and keep this one to yourself",
+			path);
 	if (memchr(text, 0, (size_t)len) == NULL)
 		text[strcspn(text, "\r\n")] = '\0';
 	if (strlen(text) == 0 || json_object_set_new(params, "key", json_string(text)) < 0)
-		return cli_error("%s holds no public key: give a .pub file that ssh-keygen wrote", path);
+		return cli_error("%s holds no public key: give a .pub file that ssh-keygen wrote",
+				 path);
 	key_name_set(params, path);
 	return CLI_OK;
 }
@@ -110,7 +114,8 @@ static int user_data_add(json_t *params, const char *path)
 
 	if (!path)
 		return CLI_OK;
-	len = small_file_read(path, data, sizeof(data), "is too big: user data holds at most 16384 bytes");
+	len = small_file_read(path, data, sizeof(data),
+			      "is too big: user data holds at most 16384 bytes");
 	if (len < 0)
 		return CLI_FAILED;
 	text = base64_encode((const uint8_t *)data, (size_t)len);
@@ -132,11 +137,12 @@ int verb_run(const struct verb *v, int argc, char **argv)
 		{ "--name", OPT_TEXT, "NAME", "what to call it", &name },
 		{ "--disk", OPT_TEXT, "SIZE",
 		  "size of its disk, as in 8G; default: that of the image", &disk },
-		{ "--key", OPT_TEXT, "FILE.pub", "SSH public key that its user may log in with", &key },
-		{ "--user-data", OPT_TEXT, "FILE", "what cloud-init reads at its first boot; up to 16 KiB",
-		  &user_data },
-		{ "--private-ip", OPT_TEXT, "ADDRESS", "its address in the default subnet; default: a free one",
-		  &private_ip },
+		{ "--key", OPT_TEXT, "FILE.pub", "SSH public key that its user may log in with",
+		  &key },
+		{ "--user-data", OPT_TEXT, "FILE",
+		  "what cloud-init reads at its first boot; up to 16 KiB", &user_data },
+		{ "--private-ip", OPT_TEXT, "ADDRESS",
+		  "its address in the default subnet; default: a free one", &private_ip },
 		{ "--no-wait", OPT_FLAG, NULL, "do not wait until it runs", &no_wait },
 	};
 	struct progress p = { .open = false };
@@ -177,8 +183,8 @@ int verb_run(const struct verb *v, int argc, char **argv)
 
 static void instance_rows(const json_t *list)
 {
-	static const char *const heads[] = { "ID",   "NAME",   "STATE", "TYPE",
-					     "CPUS", "MEMORY", "PRIVATE IP", "IMAGE", "AGE" };
+	static const char *const heads[] = { "ID",     "NAME",       "STATE", "TYPE", "CPUS",
+					     "MEMORY", "PRIVATE IP", "IMAGE", "AGE" };
 	struct table t = { .col_cnt = ARRAY_SIZE(heads) };
 	uint64_t now_ms = (uint64_t)time(NULL) * 1000;
 	size_t k;

@@ -17,7 +17,9 @@ static void heads_add(struct table *t, const char *const *heads)
 
 static void subnet_rows(const json_t *all)
 {
-	static const char *const heads[] = { "VPC", "CIDR", "VNI", "SUBNET", "CIDR", "FREE", "ZONE" };
+	static const char *const heads[] = {
+		"VPC", "CIDR", "VNI", "SUBNET", "CIDR", "FREE", "ZONE"
+	};
 	struct table t = { .col_cnt = ARRAY_SIZE(heads) };
 	json_t *v, *s;
 	size_t k, j;
@@ -83,7 +85,8 @@ static void group_rows(const json_t *all)
 			table_add(&t, text_of(g, "name"));
 			table_add(&t, text_of(r, "direction"));
 			table_add(&t, rule_what(buf, sizeof(buf), r));
-			table_add(&t, json_object_get(r, "group") ? text_of(r, "group") : text_of(r, "cidr"));
+			table_add(&t, json_object_get(r, "group") ? text_of(r, "group")
+								  : text_of(r, "cidr"));
 		}
 	}
 	table_print(&t);
@@ -92,7 +95,8 @@ static void group_rows(const json_t *all)
 
 static void interface_rows(const json_t *all)
 {
-	static const char *const heads[] = { "INTERFACE", "INSTANCE", "PRIVATE IP", "MAC", "SUBNET" };
+	static const char *const heads[] = { "INTERFACE", "INSTANCE", "PRIVATE IP", "MAC",
+					     "SUBNET" };
 	struct table t = { .col_cnt = ARRAY_SIZE(heads) };
 	json_t *i;
 	size_t k;
@@ -148,8 +152,8 @@ static int ask_quietly(const char *method, json_t *params)
 int verb_peer_add(const struct verb *v, int argc, char **argv)
 {
 	(void)opts_parse(v, argc, argv, NULL, 0);
-	return ask_quietly("peer.add",
-			   json_pack("{s:s,s:s,s:s}", "name", argv[0], "address", argv[1], "fingerprint", argv[2]));
+	return ask_quietly("peer.add", json_pack("{s:s,s:s,s:s}", "name", argv[0], "address",
+						 argv[1], "fingerprint", argv[2]));
 }
 
 int verb_peer_rm(const struct verb *v, int argc, char **argv)
@@ -165,7 +169,8 @@ int verb_peer_rm(const struct verb *v, int argc, char **argv)
 /* A line for every address, and one for a host that has none. */
 static void peer_rows(const json_t *list)
 {
-	static const char *const heads[] = { "NAME", "ADDRESS", "FINGERPRINT", "PRIVATE IP", "MAC", "VPC" };
+	static const char *const heads[] = { "NAME",       "ADDRESS", "FINGERPRINT",
+					     "PRIVATE IP", "MAC",     "VPC" };
 	struct table t = { .col_cnt = ARRAY_SIZE(heads) };
 	json_t *p, *m;
 	size_t k, j;
@@ -216,7 +221,8 @@ int verb_peer_map(const struct verb *v, int argc, char **argv)
 	const char *mac = NULL, *ip = NULL, *vpc = NULL;
 	const struct opt opts[] = {
 		{ "--ip", OPT_TEXT, "ADDRESS", "the instance's private address", &ip },
-		{ "--mac", OPT_TEXT, "MAC", "its interface's MAC address; niter network ls prints it there", &mac },
+		{ "--mac", OPT_TEXT, "MAC",
+		  "its interface's MAC address; niter network ls prints it there", &mac },
 		{ "--vpc", OPT_TEXT, "VPC", "the network; default: the default one", &vpc },
 	};
 	json_t *params;

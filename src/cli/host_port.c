@@ -86,8 +86,9 @@ static int monitor_line(const char *command, char *ret, size_t cap)
 	answer = monitor_ask(f, json_pack("{s:s}", "execute", "qmp_capabilities"));
 	if (answer) {
 		json_decref(answer);
-		answer = monitor_ask(f, json_pack("{s:s,s:{s:s}}", "execute", "human-monitor-command", "arguments",
-						  "command-line", command));
+		answer = monitor_ask(f,
+				     json_pack("{s:s,s:{s:s}}", "execute", "human-monitor-command",
+					       "arguments", "command-line", command));
 	}
 	(void)fclose(f);
 	if (!json_is_string(answer)) {
@@ -112,8 +113,8 @@ static bool port_is_open(unsigned port)
 		unsigned fd, at;
 
 		snprintf(want, sizeof(want), "TCP[HOST_FORWARD]");
-		if (sscanf(l, " %31s %u %31s %u", state, &fd, addr, &at) == 4 && strcmp(state, want) == 0 &&
-		    strcmp(addr, "127.0.0.1") == 0 && at == port)
+		if (sscanf(l, " %31s %u %31s %u", state, &fd, addr, &at) == 4 &&
+		    strcmp(state, want) == 0 && strcmp(addr, "127.0.0.1") == 0 && at == port)
 			return true;
 	}
 	return false;
@@ -127,10 +128,12 @@ int host_port_open(unsigned port)
 		return CLI_OK;
 	snprintf(command, sizeof(command), "hostfwd_add tcp:127.0.0.1:%u-:%u", port, port);
 	if (monitor_line(command, answer, sizeof(answer)) < 0)
-		return cli_error("the simulated server's monitor does not answer: niter host stop, then niter host start");
+		return cli_error("the simulated server's monitor does not answer: niter host stop, "
+				 "then niter host start");
 	if (answer[0] == '\0')
 		return CLI_OK;
-	return cli_error("port %u of this machine cannot be opened, perhaps another program is there: choose another with "
+	return cli_error("port %u of this machine cannot be opened, perhaps another program is "
+			 "there: choose another with "
 			 "--host-port",
 			 port);
 }
@@ -147,7 +150,8 @@ void host_port_close(unsigned port)
 
 unsigned host_port_free(void)
 {
-	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in sa = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	CLEANUP(fd_closep) int fd = -1;
 	socklen_t len = sizeof(sa);
 

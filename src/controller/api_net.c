@@ -29,9 +29,9 @@ static json_t *json_of_vpc(const struct net *n, const struct vpc *v)
 {
 	const struct gateway *g = net_gateway_of(n, v->id);
 	char cidr[NET_CIDR_TEXT];
-	json_t *o = json_pack("{s:s,s:s,s:s,s:i,s:s,s:b}", "id", v->id, "account", v->account, "cidr",
-			      net_cidr_text(cidr, v->addr, v->prefix), "vni", (int)v->vni, "domain", v->domain,
-			      "default", (int)v->is_default);
+	json_t *o = json_pack("{s:s,s:s,s:s,s:i,s:s,s:b}", "id", v->id, "account", v->account,
+			      "cidr", net_cidr_text(cidr, v->addr, v->prefix), "vni", (int)v->vni,
+			      "domain", v->domain, "default", (int)v->is_default);
 
 	if (o && g)
 		(void)!json_object_set_new(o, "gateway", json_string(g->id));
@@ -46,14 +46,15 @@ static json_t *json_of_subnet(const struct net *n, const struct subnet *s)
 	for (size_t k = 0; k < n->interface_cnt; k++)
 		free_cnt -= strcmp(n->interface[k].subnet_id, s->id) == 0 && free_cnt > 0;
 	return json_pack("{s:s,s:s,s:s,s:s,s:I,s:b}", "id", s->id, "vpc", s->vpc_id, "cidr",
-			 net_cidr_text(cidr, s->addr, s->prefix), "zone", NET_ZONE, "free", (json_int_t)free_cnt,
-			 "default", (int)s->is_default);
+			 net_cidr_text(cidr, s->addr, s->prefix), "zone", NET_ZONE, "free",
+			 (json_int_t)free_cnt, "default", (int)s->is_default);
 }
 
 static json_t *json_of_rule(const struct group_rule *r)
 {
 	char cidr[NET_CIDR_TEXT];
-	json_t *o = json_pack("{s:s,s:s}", "id", r->id, "direction", r->egress ? "egress" : "ingress");
+	json_t *o =
+		json_pack("{s:s,s:s}", "id", r->id, "direction", r->egress ? "egress" : "ingress");
 
 	if (!o)
 		return NULL;
@@ -68,7 +69,8 @@ static json_t *json_of_rule(const struct group_rule *r)
 	if (r->member_group_id[0])
 		(void)!json_object_set_new(o, "group", json_string(r->member_group_id));
 	else
-		(void)!json_object_set_new(o, "cidr", json_string(net_cidr_text(cidr, r->addr, r->prefix)));
+		(void)!json_object_set_new(o, "cidr",
+					   json_string(net_cidr_text(cidr, r->addr, r->prefix)));
 	return o;
 }
 
@@ -79,8 +81,8 @@ static json_t *json_of_group(const struct net *n, const struct group *g)
 	for (size_t k = 0; k < n->rule_cnt; k++)
 		if (strcmp(n->rule[k].group_id, g->id) == 0)
 			(void)!json_array_append_new(rules, json_of_rule(&n->rule[k]));
-	return json_pack("{s:s,s:s,s:s,s:s,s:o}", "id", g->id, "vpc", g->vpc_id, "name", g->name, "description",
-			 g->description, "rules", rules);
+	return json_pack("{s:s,s:s,s:s,s:s,s:o}", "id", g->id, "vpc", g->vpc_id, "name", g->name,
+			 "description", g->description, "rules", rules);
 }
 
 static json_t *json_of_interface(const struct net *n, const struct interface *ni)
@@ -91,12 +93,15 @@ static json_t *json_of_interface(const struct net *n, const struct interface *ni
 
 	for (size_t k = 0; k < n->membership_cnt; k++)
 		if (strcmp(n->membership[k].interface_id, ni->id) == 0)
-			(void)!json_array_append_new(groups, json_string(n->membership[k].group_id));
-	snprintf(name, sizeof(name), "%s.%s", net_hostname(host, ni->addr), v ? v->domain : NET_DOMAIN);
-	return json_pack("{s:s,s:s,s:i,s:s,s:s,s:s,s:s,s:s,s:o,s:b}", "id", ni->id, "instance", ni->instance_id,
-			 "device_index", (int)ni->device_idx, "mac", net_mac_text(mac, ni->mac), "private_ip",
-			 net_ipv4_text(addr, ni->addr), "private_dns", name, "subnet", ni->subnet_id, "vpc",
-			 v ? v->id : "", "groups", groups, "source_dest_check", (int)ni->source_dest_check);
+			(void)!json_array_append_new(groups,
+						     json_string(n->membership[k].group_id));
+	snprintf(name, sizeof(name), "%s.%s", net_hostname(host, ni->addr),
+		 v ? v->domain : NET_DOMAIN);
+	return json_pack("{s:s,s:s,s:i,s:s,s:s,s:s,s:s,s:s,s:o,s:b}", "id", ni->id, "instance",
+			 ni->instance_id, "device_index", (int)ni->device_idx, "mac",
+			 net_mac_text(mac, ni->mac), "private_ip", net_ipv4_text(addr, ni->addr),
+			 "private_dns", name, "subnet", ni->subnet_id, "vpc", v ? v->id : "",
+			 "groups", groups, "source_dest_check", (int)ni->source_dest_check);
 }
 
 json_t *json_of_interfaces(const struct net *n, const char *instance_id)
@@ -125,8 +130,8 @@ void network_list(struct conn *c, const json_t *params)
 		(void)!json_array_append_new(subnets, json_of_subnet(&n, &n.subnet[k]));
 	for (size_t k = 0; k < n.group_cnt; k++)
 		(void)!json_array_append_new(groups, json_of_group(&n, &n.group[k]));
-	conn_result(c, json_pack("{s:o,s:o,s:o,s:o}", "vpcs", vpcs, "subnets", subnets, "groups", groups, "interfaces",
-				 json_of_interfaces(&n, NULL)));
+	conn_result(c, json_pack("{s:o,s:o,s:o,s:o}", "vpcs", vpcs, "subnets", subnets, "groups",
+				 groups, "interfaces", json_of_interfaces(&n, NULL)));
 	net_done(&n);
 }
 
@@ -134,19 +139,22 @@ void network_list(struct conn *c, const json_t *params)
 
 static json_t *json_of_peer(const struct net *n, const struct peer *p)
 {
-	char addr[NET_IPV4_TEXT], mac[NET_MAC_TEXT], print[2 * CTL_FINGERPRINT_BYTES + 1], place[32];
+	char addr[NET_IPV4_TEXT], mac[NET_MAC_TEXT], print[2 * CTL_FINGERPRINT_BYTES + 1],
+		place[32];
 	json_t *maps = json_array();
 
 	for (size_t k = 0; k < n->remote_cnt; k++) {
 		const struct remote *m = &n->remote[k];
 
 		if (m->peer == p->number)
-			(void)!json_array_append_new(maps, json_pack("{s:s,s:s,s:s}", "private_ip",
-								     net_ipv4_text(addr, m->addr), "mac",
-								     net_mac_text(mac, m->mac), "vpc", m->vpc_id));
+			(void)!json_array_append_new(
+				maps, json_pack("{s:s,s:s,s:s}", "private_ip",
+						net_ipv4_text(addr, m->addr), "mac",
+						net_mac_text(mac, m->mac), "vpc", m->vpc_id));
 	}
 	snprintf(place, sizeof(place), "%s:%u", net_ipv4_text(addr, p->addr), p->port);
-	return json_pack("{s:s,s:i,s:s,s:s,s:o}", "name", p->name, "number", (int)p->number, "address", place, "fingerprint",
+	return json_pack("{s:s,s:i,s:s,s:s,s:o}", "name", p->name, "number", (int)p->number,
+			 "address", place, "fingerprint",
 			 net_fingerprint_text(print, p->fingerprint), "mappings", maps);
 }
 
@@ -203,7 +211,8 @@ void peer_rm(struct conn *c, const json_t *params)
 
 	if (!params_take(c, params, table, ARRAY_SIZE(table)))
 		return;
-	if (core_peer_find(&c->d->core, name, &p, &f) < 0 || core_peer_rm(&c->d->core, &p, &f) < 0) {
+	if (core_peer_find(&c->d->core, name, &p, &f) < 0 ||
+	    core_peer_rm(&c->d->core, &p, &f) < 0) {
 		conn_fault(c, &f);
 		return;
 	}
@@ -231,7 +240,8 @@ static void peer_address(struct conn *c, const json_t *params, bool add)
 		return;
 	r = core_peer_find(&c->d->core, name, &p, &f);
 	if (r == 0)
-		r = add ? core_peer_map(&c->d->core, &p, &q, &m, &f) : core_peer_unmap(&c->d->core, &p, &q, &f);
+		r = add ? core_peer_map(&c->d->core, &p, &q, &m, &f)
+			: core_peer_unmap(&c->d->core, &p, &q, &f);
 	if (r < 0)
 		conn_fault(c, &f);
 	else
@@ -255,8 +265,8 @@ static json_t *json_of_forward(struct daemon *d, const struct forward *w)
 	const char *text = "";
 	int up = net_forward_state(d, w->host_port, &text);
 
-	return json_pack("{s:i,s:s,s:i,s:b}", "host_port", (int)w->host_port, "instance", w->instance_id, "port",
-			 (int)w->port, "active", up);
+	return json_pack("{s:i,s:s,s:i,s:b}", "host_port", (int)w->host_port, "instance",
+			 w->instance_id, "port", (int)w->port, "active", up);
 }
 
 void api_forward_look(struct conn *c)
@@ -265,9 +275,11 @@ void api_forward_look(struct conn *c)
 	struct fault f;
 
 	/* Of an instance that does not run: the port leads to it when it does. */
-	if (!live_find(c->d, c->op.forward.instance_id) || net_forward_state(c->d, c->op.forward.host_port, &text) > 0) {
-		conn_result(c, json_pack("{s:o,s:b}", "forward", json_of_forward(c->d, &c->op.forward), "new",
-					 (int)c->op.forward_new));
+	if (!live_find(c->d, c->op.forward.instance_id) ||
+	    net_forward_state(c->d, c->op.forward.host_port, &text) > 0) {
+		conn_result(c,
+			    json_pack("{s:o,s:b}", "forward", json_of_forward(c->d, &c->op.forward),
+				      "new", (int)c->op.forward_new));
 		return;
 	}
 	/* A reason that lasts is given early: no uplink, no wire. */
@@ -290,8 +302,9 @@ void api_forward_failed(struct daemon *d, unsigned host_port, const char *text)
 			continue;
 		if (c->op.forward_new && core_forward_rm(&d->core, host_port, &f) == 0)
 			d->net_dirty = true;
-		(void)!fault_set(&f, EADDRINUSE, "InvalidParameterValue", "choose another port of the host",
-				 "port %u of the host cannot lead to the instance: %s", host_port, text);
+		(void)!fault_set(
+			&f, EADDRINUSE, "InvalidParameterValue", "choose another port of the host",
+			"port %u of the host cannot lead to the instance: %s", host_port, text);
 		conn_fault(c, &f);
 	}
 }

@@ -198,7 +198,8 @@ void api_link_failed(struct daemon *d, uint32_t seq, int err, const char *text)
 /* PEM, as openssl wants it. */
 static void answer_certificate(struct conn *c, const struct ctl_bytes_certificate *cert)
 {
-	static const char head[] = "-----BEGIN CERTIFICATE-----\n", tail[] = "-----END CERTIFICATE-----\n";
+	static const char head[] = "-----BEGIN CERTIFICATE-----\n",
+			  tail[] = "-----END CERTIFICATE-----\n";
 	CLEANUP(free_p) char *b64 = base64_encode(cert->b, cert->len);
 	char pem[4 * sizeof(cert->b)];
 	struct fault f;
@@ -212,7 +213,8 @@ static void answer_certificate(struct conn *c, const struct ctl_bytes_certificat
 	}
 	len = (size_t)snprintf(pem, sizeof(pem), "%s", head);
 	for (size_t k = 0; k < strlen(b64); k += PEM_COLUMNS)
-		len += (size_t)snprintf(pem + len, sizeof(pem) - len, "%.*s\n", PEM_COLUMNS, b64 + k);
+		len += (size_t)snprintf(pem + len, sizeof(pem) - len, "%.*s\n", PEM_COLUMNS,
+					b64 + k);
 	snprintf(pem + len, sizeof(pem) - len, "%s", tail);
 	conn_result(c, json_pack("{s:s}", "certificate", pem));
 }
@@ -224,13 +226,13 @@ static json_t *json_of_host(struct daemon *d, const struct ctl_l_host *h)
 
 	if (memcmp(h->fingerprint, none, sizeof(none)) != 0)
 		net_fingerprint_text(print, h->fingerprint);
-	return json_pack("{s:s,s:s,s:i,s:i,s:i,s:I,s:I,s:s,s:s,s:b,s:s,s:s,s:s,s:s,s:s}", "mode", h->mode,
-			 "placement", h->placement, "cores", (int)h->cores, "threads",
+	return json_pack("{s:s,s:s,s:i,s:i,s:i,s:I,s:I,s:s,s:s,s:b,s:s,s:s,s:s,s:s,s:s}", "mode",
+			 h->mode, "placement", h->placement, "cores", (int)h->cores, "threads",
 			 (int)h->threads, "cores_free", (int)h->cores_free, "ram_bytes",
 			 (json_int_t)h->ram_bytes, "ram_free_bytes", (json_int_t)h->ram_free_bytes,
 			 "tpm", h->tpm_kind, "root_key", h->root_key, "lab", (int)h->lab,
-			 "security", h->security, "fingerprint", print, "network", h->network, "way_out",
-			 h->way_out, "state", d->host_stopping ? "stopping" : "running");
+			 "security", h->security, "fingerprint", print, "network", h->network,
+			 "way_out", h->way_out, "state", d->host_stopping ? "stopping" : "running");
 }
 
 /* The room is known: launch or start. */

@@ -42,7 +42,9 @@ static int mac_new(struct core *c, uint8_t first, uint8_t ret[NET_MAC_BYTES])
 /* One rule of @g; from @member's interfaces, or from everywhere. */
 static int rule_new(struct core *c, const struct group *g, bool egress, const char *member)
 {
-	struct group_rule rule = { .egress = egress, .proto = NET_PROTO_ALL, .port_min = 0, .port_max = 65535 };
+	struct group_rule rule = {
+		.egress = egress, .proto = NET_PROTO_ALL, .port_min = 0, .port_max = 65535
+	};
 	int r = id_new(c, ID_GROUP_RULE, rule.id, sizeof(rule.id));
 
 	snprintf(rule.group_id, sizeof(rule.group_id), "%s", g->id);
@@ -52,7 +54,9 @@ static int rule_new(struct core *c, const struct group *g, bool egress, const ch
 
 static int default_group_new(struct core *c, const struct vpc *v)
 {
-	struct group g = { .name = "default", .description = "default VPC security group", .created_ms = v->created_ms };
+	struct group g = { .name = "default",
+			   .description = "default VPC security group",
+			   .created_ms = v->created_ms };
 	int r = id_new(c, ID_GROUP, g.id, sizeof(g.id));
 
 	snprintf(g.vpc_id, sizeof(g.vpc_id), "%s", v->id);
@@ -128,7 +132,8 @@ static int default_network_ensure(struct core *c, const char *account)
 }
 
 /* The address a person asked for. */
-static int addr_check(const struct net *n, const struct subnet *s, const char *text, uint32_t *ret, struct fault *f)
+static int addr_check(const struct net *n, const struct subnet *s, const char *text, uint32_t *ret,
+		      struct fault *f)
 {
 	char cidr[NET_CIDR_TEXT], safe[NET_IPV4_TEXT * 4];
 	uint32_t addr;
@@ -140,17 +145,21 @@ static int addr_check(const struct net *n, const struct subnet *s, const char *t
 				 "\"%s\" is no IPv4 address", safe);
 	}
 	if (!net_inside(addr, s->addr, s->prefix) || net_reserved(s, addr))
-		return fault_set(f, EINVAL, "InvalidParameterValue", "choose another, or leave it out",
-				 "%s is no address for an instance of subnet %s, whose first four and last are reserved",
+		return fault_set(f, EINVAL, "InvalidParameterValue",
+				 "choose another, or leave it out",
+				 "%s is no address for an instance of subnet %s, whose first four "
+				 "and last are reserved",
 				 text, cidr);
 	if (net_addr_used(n, s->vpc_id, addr))
-		return fault_set(f, EEXIST, "InvalidIPAddress.InUse", "choose another; see niter network ls",
+		return fault_set(f, EEXIST, "InvalidIPAddress.InUse",
+				 "choose another; see niter network ls",
 				 "somebody has the address %s", text);
 	*ret = addr;
 	return 0;
 }
 
-static int place_find(const struct net *n, const struct core_run *q, struct interface *ret, struct fault *f)
+static int place_find(const struct net *n, const struct core_run *q, struct interface *ret,
+		      struct fault *f)
 {
 	const struct vpc *v = net_vpc_default(n, q->account);
 	const struct subnet *s = v ? net_subnet_default(n, v->id) : NULL;
@@ -167,7 +176,8 @@ static int place_find(const struct net *n, const struct core_run *q, struct inte
 			return r;
 	} else if (net_addr_free(n, s, &addr) < 0) {
 		return fault_set(f, EADDRNOTAVAIL, "InsufficientFreeAddressesInSubnet",
-				 "remove an instance with niter rm", "no address is left in subnet %s",
+				 "remove an instance with niter rm",
+				 "no address is left in subnet %s",
 				 net_cidr_text(cidr, s->addr, s->prefix));
 	}
 	memset(ret, 0, sizeof(*ret));
@@ -203,7 +213,8 @@ int core_data_check(const struct core_run *q, struct fault *f)
 				 "a key name without a public key means nothing");
 	if (q->key_name[0] && !net_key_name_valid(q->key_name))
 		return fault_set(f, EINVAL, "InvalidParameterValue",
-				 "use up to 63 printable characters without a slash", "a key cannot have that name");
+				 "use up to 63 printable characters without a slash",
+				 "a key cannot have that name");
 	if (q->user_data && q->user_data->len > NET_USER_DATA_MAX)
 		return fault_set(f, EINVAL, "InvalidUserData.Malformed", "make it smaller",
 				 "user data holds at most %d bytes", NET_USER_DATA_MAX);
@@ -223,7 +234,8 @@ static int launch_data_put(struct core *c, const struct core_run *q, const struc
 	snprintf(d->instance_id, sizeof(d->instance_id), "%s", i->id);
 	if (q->public_key[0]) {
 		snprintf(d->public_key, sizeof(d->public_key), "%s", q->public_key);
-		snprintf(d->key_name, sizeof(d->key_name), "%s", q->key_name[0] ? q->key_name : "key");
+		snprintf(d->key_name, sizeof(d->key_name), "%s",
+			 q->key_name[0] ? q->key_name : "key");
 	}
 	if (q->user_data)
 		d->user_data = *q->user_data;
@@ -252,7 +264,8 @@ static int default_group_join(struct core *c, const struct interface *ni)
 	return g ? store_net_put(c->st, &net_interface_groups, &m) : -ENOENT;
 }
 
-int core_net_attach(struct core *c, const struct core_run *q, const struct instance *i, struct interface *ni)
+int core_net_attach(struct core *c, const struct core_run *q, const struct instance *i,
+		    struct interface *ni)
 {
 	int r;
 

@@ -30,7 +30,8 @@ static int endpoint_parse(const char *text, uint32_t *ret_addr, unsigned *ret_po
 		if (errno != 0 || *end != '\0' || port > PORT_MAX)
 			return -EINVAL;
 	}
-	snprintf(host, sizeof(host), "%.*s", (int)(colon ? colon - text : (long)strlen(text)), text);
+	snprintf(host, sizeof(host), "%.*s", (int)(colon ? colon - text : (long)strlen(text)),
+		 text);
 	*ret_port = (unsigned)port;
 	return net_ipv4_parse(host, ret_addr);
 }
@@ -52,7 +53,8 @@ static int peer_check(const struct core_peer *q, struct peer *p, struct fault *f
 	snprintf(p->name, sizeof(p->name), "%s", q->name);
 	if (endpoint_parse(q->address, &p->addr, &p->port) < 0 || !addr_is_host(p->addr)) {
 		log_escape(safe, sizeof(safe), q->address, strlen(q->address));
-		return fault_set(f, EINVAL, "InvalidParameterValue", "write it as in 10.77.0.2 or 10.77.0.2:4500",
+		return fault_set(f, EINVAL, "InvalidParameterValue",
+				 "write it as in 10.77.0.2 or 10.77.0.2:4500",
 				 "\"%s\" is no address of a host", safe);
 	}
 	if (net_fingerprint_parse(q->fingerprint, p->fingerprint) < 0)
@@ -118,8 +120,9 @@ int core_peer_find(struct core *c, const char *name, struct peer *ret, struct fa
 	if (r == 0)
 		return 0;
 	log_escape(safe, sizeof(safe), name, strlen(name));
-	return fault_set(f, ENOENT, "InvalidParameterValue", "run niter peer ls to see those there are",
-			 "no host is called \"%s\"", safe);
+	return fault_set(f, ENOENT, "InvalidParameterValue",
+			 "run niter peer ls to see those there are", "no host is called \"%s\"",
+			 safe);
 }
 
 int core_peer_rm(struct core *c, const struct peer *p, struct fault *f)
@@ -129,7 +132,8 @@ int core_peer_rm(struct core *c, const struct peer *p, struct fault *f)
 	return r < 0 ? fault_internal(f, r, "forgetting the host") : 0;
 }
 
-static int remote_vpc(const struct net *n, const struct core_remote *q, const struct vpc **ret, struct fault *f)
+static int remote_vpc(const struct net *n, const struct core_remote *q, const struct vpc **ret,
+		      struct fault *f)
 {
 	char safe[CTL_ID_MAX * 2];
 
@@ -137,11 +141,13 @@ static int remote_vpc(const struct net *n, const struct core_remote *q, const st
 	if (*ret && strcmp((*ret)->account, q->account) == 0)
 		return 0;
 	log_escape(safe, sizeof(safe), q->vpc, strlen(q->vpc));
-	return fault_set(f, ENOENT, "InvalidVpcID.NotFound", "run niter network ls to see those there are",
-			 "unknown network \"%s\"", safe);
+	return fault_set(f, ENOENT, "InvalidVpcID.NotFound",
+			 "run niter network ls to see those there are", "unknown network \"%s\"",
+			 safe);
 }
 
-static int remote_check(const struct net *n, const struct core_remote *q, struct remote *m, struct fault *f)
+static int remote_check(const struct net *n, const struct core_remote *q, struct remote *m,
+			struct fault *f)
 {
 	const struct vpc *v = NULL;
 	char cidr[NET_CIDR_TEXT];
@@ -153,32 +159,40 @@ static int remote_check(const struct net *n, const struct core_remote *q, struct
 		return r;
 	snprintf(m->vpc_id, sizeof(m->vpc_id), "%s", v->id);
 	if (net_ipv4_parse(q->ip, &m->addr) < 0 || !net_inside(m->addr, v->addr, v->prefix))
-		return fault_set(f, EINVAL, "InvalidParameterValue", "give the instance's private address",
-				 "this is no address of the network %s", net_cidr_text(cidr, v->addr, v->prefix));
+		return fault_set(f, EINVAL, "InvalidParameterValue",
+				 "give the instance's private address",
+				 "this is no address of the network %s",
+				 net_cidr_text(cidr, v->addr, v->prefix));
 	if (net_mac_parse(q->mac, m->mac) < 0 || (m->mac[0] & 1))
 		return fault_set(f, EINVAL, "InvalidParameterValue",
-				 "give the one that niter network ls prints over there, as in 06:12:34:56:78:9a",
+				 "give the one that niter network ls prints over there, as in "
+				 "06:12:34:56:78:9a",
 				 "this is no MAC address of an interface");
 	for (size_t k = 0; k < n->interface_cnt; k++)
 		if ((n->interface[k].addr == m->addr && net_vpc_of(n, &n->interface[k]) == v) ||
 		    memcmp(n->interface[k].mac, m->mac, sizeof(m->mac)) == 0)
-			return fault_set(f, EEXIST, "InvalidIPAddress.InUse", "see niter network ls",
-					 "instance %s of this host has this address", n->interface[k].instance_id);
+			return fault_set(f, EEXIST, "InvalidIPAddress.InUse",
+					 "see niter network ls",
+					 "instance %s of this host has this address",
+					 n->interface[k].instance_id);
 	for (size_t k = 0; k < n->remote_cnt; k++) {
 		bool same = strcmp(n->remote[k].vpc_id, m->vpc_id) == 0;
 
 		cnt += same;
-		if (!(same && n->remote[k].addr == m->addr) && memcmp(n->remote[k].mac, m->mac, sizeof(m->mac)) == 0)
+		if (!(same && n->remote[k].addr == m->addr) &&
+		    memcmp(n->remote[k].mac, m->mac, sizeof(m->mac)) == 0)
 			return fault_set(f, EEXIST, "InvalidParameterValue", "see niter peer ls",
 					 "another address has this MAC address already");
 	}
 	if (cnt >= NET_REMOTES_MAX)
-		return fault_set(f, EDQUOT, "ResourceLimitExceeded", "remove some with niter peer unmap",
-				 "at most %d addresses of a network can be on other hosts", NET_REMOTES_MAX);
+		return fault_set(
+			f, EDQUOT, "ResourceLimitExceeded", "remove some with niter peer unmap",
+			"at most %d addresses of a network can be on other hosts", NET_REMOTES_MAX);
 	return 0;
 }
 
-int core_peer_map(struct core *c, const struct peer *p, const struct core_remote *q, struct remote *ret, struct fault *f)
+int core_peer_map(struct core *c, const struct peer *p, const struct core_remote *q,
+		  struct remote *ret, struct fault *f)
 {
 	struct remote m = { .peer = p->number };
 	struct net n;
@@ -198,7 +212,8 @@ int core_peer_map(struct core *c, const struct peer *p, const struct core_remote
 	return 0;
 }
 
-int core_peer_unmap(struct core *c, const struct peer *p, const struct core_remote *q, struct fault *f)
+int core_peer_unmap(struct core *c, const struct peer *p, const struct core_remote *q,
+		    struct fault *f)
 {
 	struct remote m = { .peer = 0 };
 	const struct vpc *v = NULL;
@@ -236,18 +251,20 @@ static const struct forward *forward_find(const struct net *n, uint64_t host_por
 static const struct forward *forward_of(const struct net *n, const char *instance_id, uint64_t port)
 {
 	for (size_t k = 0; k < n->forward_cnt; k++)
-		if (n->forward[k].port == port && strcmp(n->forward[k].instance_id, instance_id) == 0)
+		if (n->forward[k].port == port &&
+		    strcmp(n->forward[k].instance_id, instance_id) == 0)
 			return &n->forward[k];
 	return NULL;
 }
 
 /* Return: 1 *ret is new, 0 *ret was there, -errno with @f. */
-static int forward_decide(const struct net *n, const struct instance *i, const struct core_forward *q,
-			  struct forward *ret, struct fault *f)
+static int forward_decide(const struct net *n, const struct instance *i,
+			  const struct core_forward *q, struct forward *ret, struct fault *f)
 {
 	const struct interface *ni = net_interface_of(n, i->id);
 	uint64_t host_port = q->host_port, port = q->port;
-	const struct forward *old = host_port ? forward_find(n, host_port) : forward_of(n, i->id, port);
+	const struct forward *old =
+		host_port ? forward_find(n, host_port) : forward_of(n, i->id, port);
 	size_t mine = 0;
 
 	if (old && old->port == port && strcmp(old->instance_id, i->id) == 0) {
@@ -257,18 +274,22 @@ static int forward_decide(const struct net *n, const struct instance *i, const s
 	if (old)
 		return fault_set(f, EADDRINUSE, "InvalidParameterValue",
 				 "choose another, or remove that with niter forward rm",
-				 "port %u of this host leads to port %u of %s already", old->host_port, old->port,
-				 old->instance_id);
+				 "port %u of this host leads to port %u of %s already",
+				 old->host_port, old->port, old->instance_id);
 	if (!ni || ni->outside_idx == 0)
-		return fault_set(f, EADDRNOTAVAIL, "InvalidParameterValue", "remove an instance with niter rm",
-				 "instance %s has no way out: the gateway has no number left for it", i->id);
+		return fault_set(
+			f, EADDRNOTAVAIL, "InvalidParameterValue",
+			"remove an instance with niter rm",
+			"instance %s has no way out: the gateway has no number left for it", i->id);
 	for (size_t k = 0; k < n->forward_cnt; k++)
 		mine += strcmp(n->forward[k].instance_id, i->id) == 0;
 	if (mine >= NET_FORWARDS_INSTANCE_MAX)
-		return fault_set(f, EDQUOT, "ResourceLimitExceeded", "remove one with niter forward rm",
-				 "at most %d ports can lead to one instance", NET_FORWARDS_INSTANCE_MAX);
+		return fault_set(
+			f, EDQUOT, "ResourceLimitExceeded", "remove one with niter forward rm",
+			"at most %d ports can lead to one instance", NET_FORWARDS_INSTANCE_MAX);
 	if (n->forward_cnt >= NET_FORWARDS_MAX)
-		return fault_set(f, EDQUOT, "ResourceLimitExceeded", "remove one with niter forward rm",
+		return fault_set(f, EDQUOT, "ResourceLimitExceeded",
+				 "remove one with niter forward rm",
 				 "at most %d ports can lead to instances", NET_FORWARDS_MAX);
 	if (host_port == 0 && !forward_find(n, q->suggested_port))
 		host_port = q->suggested_port;
@@ -282,16 +303,19 @@ static int forward_decide(const struct net *n, const struct instance *i, const s
 	return 1;
 }
 
-int core_forward_add(struct core *c, const struct instance *i, const struct core_forward *q, struct forward *ret,
-		     struct fault *f)
+int core_forward_add(struct core *c, const struct instance *i, const struct core_forward *q,
+		     struct forward *ret, struct fault *f)
 {
 	struct net n;
 	int r, fresh;
 
-	if (q->port < PORT_MIN || q->port > PORT_MAX || q->host_port > PORT_MAX || q->suggested_port > PORT_MAX)
-		return fault_set(f, EINVAL, "InvalidParameterValue", "choose one", "ports are 1 to %d", PORT_MAX);
+	if (q->port < PORT_MIN || q->port > PORT_MAX || q->host_port > PORT_MAX ||
+	    q->suggested_port > PORT_MAX)
+		return fault_set(f, EINVAL, "InvalidParameterValue", "choose one",
+				 "ports are 1 to %d", PORT_MAX);
 	if (i->state == INSTANCE_TERMINATED || i->state == INSTANCE_SHUTTING_DOWN)
-		return fault_set(f, EBUSY, "IncorrectInstanceState", "see niter ps", "instance %s is being removed", i->id);
+		return fault_set(f, EBUSY, "IncorrectInstanceState", "see niter ps",
+				 "instance %s is being removed", i->id);
 	r = net_load(c->st, &n);
 	if (r < 0)
 		return fault_internal(f, r, "reading the networks");
@@ -309,7 +333,9 @@ int core_forward_rm(struct core *c, uint64_t host_port, struct fault *f)
 	int r = host_port > PORT_MAX ? -ENOENT : store_net_delete(c->st, &net_forwards, &old);
 
 	if (r == -ENOENT)
-		return fault_set(f, ENOENT, "InvalidParameterValue", "run niter forward ls to see those there are",
-				 "port %llu of this host leads to no instance", (unsigned long long)host_port);
+		return fault_set(f, ENOENT, "InvalidParameterValue",
+				 "run niter forward ls to see those there are",
+				 "port %llu of this host leads to no instance",
+				 (unsigned long long)host_port);
 	return r < 0 ? fault_internal(f, r, "forgetting the port") : 0;
 }

@@ -332,7 +332,8 @@ static void world_check(void)
 	/* Whatever is not terminated has its one interface, in one group; what is, has nothing left. */
 	assert_int_equal(net_load(w.core.st, &net), 0);
 	for (size_t k = 0; k < n_cnt; k++) {
-		assert_int_equal(net_interface_of(&net, n[k].id) != NULL, n[k].state != INSTANCE_TERMINATED);
+		assert_int_equal(net_interface_of(&net, n[k].id) != NULL,
+				 n[k].state != INSTANCE_TERMINATED);
 		there += n[k].state != INSTANCE_TERMINATED;
 	}
 	assert_int_equal(net.interface_cnt, there);

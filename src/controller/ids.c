@@ -37,8 +37,7 @@ const char *id_prefix(enum id_kind kind)
 
 void id_make(enum id_kind kind, const uint8_t rnd[ID_RANDOM_BYTES], char *ret, size_t cap)
 {
-	snprintf(ret, cap, "%s0%016llx", id_prefix(kind),
-		 (unsigned long long)le64_load(rnd));
+	snprintf(ret, cap, "%s0%016llx", id_prefix(kind), (unsigned long long)le64_load(rnd));
 }
 
 /* Number of hex digits behind the prefix of @kind; -1 when the prefix or a digit is wrong. */

@@ -27,7 +27,8 @@ static void id_make__gives_ids_that_are_valid(void **state)
 	assert_true(id_valid(ID_VOLUME, id));
 	id_make(ID_IMAGE, ones, id, sizeof(id));
 	assert_true(id_valid(ID_IMAGE, id));
-	id_make(ID_SUBNET, ones, long_id, sizeof(long_id)); /* the one that is longer than the others */
+	id_make(ID_SUBNET, ones, long_id,
+		sizeof(long_id)); /* the one that is longer than the others */
 	assert_string_equal(long_id, "subnet-0ffffffffffffffff");
 	assert_true(id_valid(ID_SUBNET, long_id));
 	id_make(ID_INTERFACE, zero, id, sizeof(id));

@@ -188,7 +188,8 @@ int link_ask_gateway(struct daemon *d, const struct ctl_l_gateway_start *m)
 	return ask(d, LINK_GATEWAY, m->gateway_id, CTL_L_GATEWAY_START, m, NULL);
 }
 
-int link_ask_forward(struct daemon *d, unsigned host_port, uint8_t *packet, size_t len, uint32_t *ret_seq)
+int link_ask_forward(struct daemon *d, unsigned host_port, uint8_t *packet, size_t len,
+		     uint32_t *ret_seq)
 {
 	bool add = net_packet_type(packet, len) == CTL_L_FORWARD_ADD;
 	struct link_req *q;
@@ -565,7 +566,8 @@ static int dispatch(struct daemon *d, struct ctl_msg *m)
 			q->kind = LINK_NONE;
 		}
 		net_gateway_started(d, &m->u.l_gateway_started,
-				    m->u.l_gateway_started.err == 0 ? fd_list_take(&m->fds, 0) : -1);
+				    m->u.l_gateway_started.err == 0 ? fd_list_take(&m->fds, 0)
+								    : -1);
 		return 0;
 	case CTL_L_GATEWAY_GONE:
 		net_gateway_gone(d, m->u.l_gateway_gone.gateway_id, m->u.l_gateway_gone.text);

@@ -100,7 +100,8 @@ int live_network(struct daemon *d, const char *instance_id, int card, int metada
 	if (!l)
 		return -ENOENT;
 	r = svc_open(d, &l->card, SVC_CARD, instance_id, TAKE_FD(card_fd));
-	return r < 0 ? r : svc_open(d, &l->metadata, SVC_METADATA, instance_id, TAKE_FD(metadata_fd));
+	return r < 0 ? r
+		     : svc_open(d, &l->metadata, SVC_METADATA, instance_id, TAKE_FD(metadata_fd));
 }
 
 int live_ask(struct live *l, enum ctl_type type, const void *body, uint32_t *ret_seq)

@@ -38,7 +38,8 @@ static void put(struct out *o, const char *path, const char *fmt, ...)
 	va_start(ap, fmt);
 	len = vsnprintf(value, sizeof(value), fmt, ap);
 	va_end(ap);
-	must(len >= 0 && (size_t)len < sizeof(value)); /* the longest is a document of bounded names */
+	must(len >= 0 &&
+	     (size_t)len < sizeof(value)); /* the longest is a document of bounded names */
 	o->err = o->item(o->ptr, path, value, (size_t)len);
 }
 
@@ -82,7 +83,8 @@ static void put_devices(struct out *o, const struct metadata_source *s)
 }
 
 /* The groups of @ni, one a line: their names, or their ids. */
-static const char *group_lines(char *buf, size_t cap, const struct net *n, const struct interface *ni, bool ids)
+static const char *group_lines(char *buf, size_t cap, const struct net *n,
+			       const struct interface *ni, bool ids)
 {
 	size_t len = 0;
 
@@ -97,12 +99,15 @@ static const char *group_lines(char *buf, size_t cap, const struct net *n, const
 	return buf;
 }
 
-static void put_interface(struct out *o, const struct metadata_source *s, const struct interface *ni)
+static void put_interface(struct out *o, const struct metadata_source *s,
+			  const struct interface *ni)
 {
 	const struct subnet *sub = net_subnet_find(s->net, ni->subnet_id);
 	const struct vpc *v = net_vpc_of(s->net, ni);
-	char base[CTL_PATH_MAX], path[CTL_PATH_MAX], mac[NET_MAC_TEXT], addr[NET_IPV4_TEXT], host[CTL_NAME_MAX];
-	char names[GROUPS_MAX], ids[GROUPS_MAX], subnet[NET_CIDR_TEXT], vpc[NET_CIDR_TEXT], number[16], fqdn[160];
+	char base[CTL_PATH_MAX], path[CTL_PATH_MAX], mac[NET_MAC_TEXT], addr[NET_IPV4_TEXT],
+		host[CTL_NAME_MAX];
+	char names[GROUPS_MAX], ids[GROUPS_MAX], subnet[NET_CIDR_TEXT], vpc[NET_CIDR_TEXT],
+		number[16], fqdn[160];
 
 	if (!sub || !v) {
 		o->err = -EUCLEAN;
@@ -133,7 +138,8 @@ static void put_interface(struct out *o, const struct metadata_source *s, const 
 
 		snprintf(base, sizeof(base), "meta-data/network/interfaces/macs/%s", mac);
 		for (size_t k = 0; k < ARRAY_SIZE(all); k++) {
-			snprintf(path, sizeof(path), "%.*s/%s", CTL_PATH_MAX - PATH_ROOM, base, all[k].name);
+			snprintf(path, sizeof(path), "%.*s/%s", CTL_PATH_MAX - PATH_ROOM, base,
+				 all[k].name);
 			put(o, path, "%s", all[k].value);
 		}
 	}
@@ -158,7 +164,8 @@ static void put_primary(struct out *o, const struct metadata_source *s, const st
 	put(o, "meta-data/mac", "%s", net_mac_text(mac, ni->mac));
 	/* One launch is one reservation: the same digits. */
 	put(o, "meta-data/reservation-id", "r-%s", s->instance->id + strlen("i-"));
-	put(o, "meta-data/security-groups", "%s", group_lines(names, sizeof(names), s->net, ni, false));
+	put(o, "meta-data/security-groups", "%s",
+	    group_lines(names, sizeof(names), s->net, ni, false));
 }
 
 /* EC2's members in EC2's order; what is signed is these bytes. */
@@ -188,8 +195,8 @@ static void put_document(struct out *o, const struct metadata_source *s, const s
 	    "  \"region\" : \"%s\",\n"
 	    "  \"version\" : \"2017-09-30\"\n"
 	    "}",
-	    s->instance->account, NET_ZONE, s->instance->image_id, s->instance->id, s->instance->type, when,
-	    net_ipv4_text(addr, ni->addr), NET_REGION);
+	    s->instance->account, NET_ZONE, s->instance->image_id, s->instance->id,
+	    s->instance->type, when, net_ipv4_text(addr, ni->addr), NET_REGION);
 }
 
 static void put_data(struct out *o, const struct launch_data *d)

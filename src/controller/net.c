@@ -97,7 +97,8 @@ const struct group *net_group_find(const struct net *n, const char *id)
 const struct group *net_group_default(const struct net *n, const char *vpc_id)
 {
 	for (size_t k = 0; k < n->group_cnt; k++)
-		if (strcmp(n->group[k].vpc_id, vpc_id) == 0 && strcmp(n->group[k].name, "default") == 0)
+		if (strcmp(n->group[k].vpc_id, vpc_id) == 0 &&
+		    strcmp(n->group[k].name, "default") == 0)
 			return &n->group[k];
 	return NULL;
 }
@@ -128,7 +129,8 @@ const struct vpc *net_vpc_of(const struct net *n, const struct interface *i)
 const struct interface *net_interface_of(const struct net *n, const char *instance_id)
 {
 	for (size_t k = 0; k < n->interface_cnt; k++)
-		if (n->interface[k].device_idx == 0 && strcmp(n->interface[k].instance_id, instance_id) == 0)
+		if (n->interface[k].device_idx == 0 &&
+		    strcmp(n->interface[k].instance_id, instance_id) == 0)
 			return &n->interface[k];
 	return NULL;
 }
@@ -152,7 +154,8 @@ bool net_reserved(const struct subnet *s, uint32_t addr)
 bool net_addr_used(const struct net *n, const char *vpc_id, uint32_t addr)
 {
 	for (size_t k = 0; k < n->interface_cnt; k++) {
-		const struct vpc *v = n->interface[k].addr == addr ? net_vpc_of(n, &n->interface[k]) : NULL;
+		const struct vpc *v =
+			n->interface[k].addr == addr ? net_vpc_of(n, &n->interface[k]) : NULL;
 
 		if (v && strcmp(v->id, vpc_id) == 0)
 			return true;
@@ -183,7 +186,8 @@ unsigned net_outside_free(const struct net *n, const char *vpc_id)
 	for (size_t k = 0; k < n->interface_cnt; k++) {
 		const struct vpc *v = net_vpc_of(n, &n->interface[k]);
 
-		if (v && strcmp(v->id, vpc_id) == 0 && n->interface[k].outside_idx <= NET_OUTSIDE_LAST)
+		if (v && strcmp(v->id, vpc_id) == 0 &&
+		    n->interface[k].outside_idx <= NET_OUTSIDE_LAST)
 			used[n->interface[k].outside_idx] = true;
 	}
 	for (unsigned k = NET_OUTSIDE_FIRST; k <= NET_OUTSIDE_LAST; k++)

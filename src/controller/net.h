@@ -21,8 +21,8 @@ struct net {
 	struct peer *peer;
 	struct remote *remote;
 	struct forward *forward;
-	size_t vpc_cnt, subnet_cnt, group_cnt, rule_cnt, interface_cnt, membership_cnt, gateway_cnt, peer_cnt, remote_cnt,
-		forward_cnt;
+	size_t vpc_cnt, subnet_cnt, group_cnt, rule_cnt, interface_cnt, membership_cnt, gateway_cnt,
+		peer_cnt, remote_cnt, forward_cnt;
 };
 
 /* net_load(): *ret is owned: net_done(). */

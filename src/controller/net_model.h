@@ -16,14 +16,14 @@ enum {
 	NET_VNI_FIRST = 0x1001,
 	NET_VNI_MAX = 0xffffff,
 	NET_MTU = 9001,
-	NET_KEY_MAX = 2048,          /* an OpenSSH public key line; with NUL */
-	NET_USER_DATA_MAX = 16384,   /* bytes, as on EC2 */
-	NET_GROUP_NAME_MAX = 256,    /* with NUL */
-	NET_REMOTES_MAX = 256,       /* addresses on other hosts, of one network */
-	NET_PEERS_MAX = 64,          /* other hosts */
-	NET_FORWARDS_MAX = 128,      /* as many as the launcher takes */
+	NET_KEY_MAX = 2048,            /* an OpenSSH public key line; with NUL */
+	NET_USER_DATA_MAX = 16384,     /* bytes, as on EC2 */
+	NET_GROUP_NAME_MAX = 256,      /* with NUL */
+	NET_REMOTES_MAX = 256,         /* addresses on other hosts, of one network */
+	NET_PEERS_MAX = 64,            /* other hosts */
+	NET_FORWARDS_MAX = 128,        /* as many as the launcher takes */
 	NET_FORWARDS_INSTANCE_MAX = 8, /* each becomes up to 32 rules */
-	NET_OUTSIDE_FIRST = 2,       /* numbers of interfaces behind a gateway: 100.64.K.2 ... 254 */
+	NET_OUTSIDE_FIRST = 2, /* numbers of interfaces behind a gateway: 100.64.K.2 ... 254 */
 	NET_OUTSIDE_LAST = 254,
 	NET_PROTO_ALL = 255,
 	NET_PORT_TUNNEL = 4500,
@@ -85,7 +85,8 @@ struct interface {
 	uint8_t mac[NET_MAC_BYTES];
 	uint32_t addr; /* primary private address */
 	bool source_dest_check;
-	unsigned outside_idx; /* its number behind the gateway; 0: none was left, so it has no way out */
+	unsigned
+		outside_idx; /* its number behind the gateway; 0: none was left, so it has no way out */
 	uint64_t created_ms;
 };
 

@@ -52,8 +52,8 @@ static int grow(void **list, size_t cnt, size_t *cap, size_t size)
 }
 
 /* A message, and the one that undoes it (del_body NULL: none). */
-static int item_add(struct net_want *w, const char *key, enum ctl_type set, const void *set_body, enum ctl_type del,
-		    const void *del_body)
+static int item_add(struct net_want *w, const char *key, enum ctl_type set, const void *set_body,
+		    enum ctl_type del, const void *del_body)
 {
 	struct net_item it = { .seq = 0 };
 	int set_len, del_len = 0, r;
@@ -81,7 +81,8 @@ static int item_add(struct net_want *w, const char *key, enum ctl_type set, cons
 	return 0;
 }
 
-static int map_add(struct net_want *w, uint32_t vni, const uint32_t *addr, const uint8_t mac[NET_MAC_BYTES], uint32_t peer)
+static int map_add(struct net_want *w, uint32_t vni, const uint32_t *addr,
+		   const uint8_t mac[NET_MAC_BYTES], uint32_t peer)
 {
 	struct net_mapping m = { .vni = vni, .m = { .family = addr ? CTL_IPV4 : 0, .peer = peer } };
 	int r = grow((void **)&w->map, w->map_cnt, &w->map_cap, sizeof(*w->map));
@@ -121,8 +122,8 @@ static void vpc_fill(struct ctl_vpc_interface *m, const struct vpc *v)
 	snprintf(m->domain, sizeof(m->domain), "%s", v->domain);
 }
 
-static int interface_want(const struct net_state *s, const struct interface *ni, const struct net_live *live,
-			  struct net_want *w)
+static int interface_want(const struct net_state *s, const struct interface *ni,
+			  const struct net_live *live, struct net_want *w)
 {
 	const struct subnet *sub = net_subnet_find(&s->net, ni->subnet_id);
 	const struct vpc *v = net_vpc_of(&s->net, ni);
@@ -158,12 +159,15 @@ static int interface_want(const struct net_state *s, const struct interface *ni,
 
 /* ---- rules ---- */
 
-static void rule_add(struct ctl_vpc_rules *m, const struct group_rule *r, uint32_t addr, unsigned prefix)
+static void rule_add(struct ctl_vpc_rules *m, const struct group_rule *r, uint32_t addr,
+		     unsigned prefix)
 {
 	struct ctl_vpc_rule *out;
 
 	if (m->rule_cnt == CTL_RULES_MAX) {
-		log_err("net.rules", "if=%s text=\"more rules than a card takes: the rest does not allow anything\"",
+		log_err("net.rules",
+			"if=%s text=\"more rules than a card takes: the rest does not allow "
+			"anything\"",
 			m->interface_id);
 		return;
 	}
@@ -178,7 +182,8 @@ static void rule_add(struct ctl_vpc_rules *m, const struct group_rule *r, uint32
 }
 
 /* A rule about a group: a /32 for each member. What other hosts have counts as members of the default group. */
-static void rule_resolve(const struct net *n, const struct group_rule *r, const char *vpc_id, struct ctl_vpc_rules *m)
+static void rule_resolve(const struct net *n, const struct group_rule *r, const char *vpc_id,
+			 struct ctl_vpc_rules *m)
 {
 	const struct group *def = net_group_default(n, vpc_id);
 
@@ -205,7 +210,8 @@ static void forward_allow(const struct vpc *v, unsigned port, struct ctl_vpc_rul
 		rule_add(m, &r, (v->addr & net_mask(bits)) ^ UINT32_C(1) << (32 - bits), bits);
 }
 
-static void rules_of_forwards(const struct net *n, const struct interface *ni, const struct vpc *v, struct ctl_vpc_rules *m)
+static void rules_of_forwards(const struct net *n, const struct interface *ni, const struct vpc *v,
+			      struct ctl_vpc_rules *m)
 {
 	for (size_t k = 0; k < n->forward_cnt; k++)
 		if (ni->device_idx == 0 && strcmp(n->forward[k].instance_id, ni->instance_id) == 0)
@@ -326,7 +332,9 @@ int net_want_card(const struct net_state *s, const char *instance_id, struct net
 
 static int peer_want(const struct peer *p, struct net_want *w)
 {
-	struct ctl_wire_peer m = { .peer = p->number, .family = CTL_IPV4, .port = (uint16_t)p->port };
+	struct ctl_wire_peer m = { .peer = p->number,
+				   .family = CTL_IPV4,
+				   .port = (uint16_t)p->port };
 	struct ctl_wire_peer_ref del = { .peer = p->number };
 	char key[48];
 
@@ -415,9 +423,11 @@ int net_want_forwards(const struct net_state *s, struct net_want *ret)
 	for (size_t k = 0; r == 0 && k < s->net.forward_cnt; k++) {
 		const struct forward *f = &s->net.forward[k];
 		const struct interface *ni = net_interface_of(&s->net, f->instance_id);
-		const struct vpc *v = ni && live_of(s, f->instance_id) ? net_vpc_of(&s->net, ni) : NULL;
+		const struct vpc *v =
+			ni && live_of(s, f->instance_id) ? net_vpc_of(&s->net, ni) : NULL;
 		const struct net_way_out *way = v && ni->outside_idx ? way_out_of(s, v->id) : NULL;
-		struct ctl_l_forward m = { .host_port = (uint16_t)f->host_port, .port = (uint16_t)f->port };
+		struct ctl_l_forward m = { .host_port = (uint16_t)f->host_port,
+					   .port = (uint16_t)f->port };
 		struct ctl_l_forward_ref del = { .host_port = (uint16_t)f->host_port };
 		char key[48];
 
@@ -478,8 +488,8 @@ static const struct net_mapping *map_find(const struct net_want *w, const struct
 }
 
 /* Mappings of @a that @b lacks (@changed: or has otherwise), in messages of one network each. */
-static int maps_send(const struct net_want *a, const struct net_want *b, bool changed, enum ctl_type type, net_send_fn *send,
-		     void *ptr)
+static int maps_send(const struct net_want *a, const struct net_want *b, bool changed,
+		     enum ctl_type type, net_send_fn *send, void *ptr)
 {
 	static struct ctl_vpc_mappings m;
 	int len, r = 0;
@@ -502,7 +512,8 @@ static int maps_send(const struct net_want *a, const struct net_want *b, bool ch
 	return r;
 }
 
-static int items_del(const struct net_want *old, const struct net_want *want, net_send_fn *send, void *ptr)
+static int items_del(const struct net_want *old, const struct net_want *want, net_send_fn *send,
+		     void *ptr)
 {
 	int r = 0;
 
@@ -515,13 +526,15 @@ static int items_del(const struct net_want *old, const struct net_want *want, ne
 	return r;
 }
 
-static int items_set(const struct net_want *old, struct net_want *want, net_send_fn *send, void *ptr)
+static int items_set(const struct net_want *old, struct net_want *want, net_send_fn *send,
+		     void *ptr)
 {
 	int r = 0;
 
 	for (size_t k = 0; r == 0 && k < want->item_cnt; k++) {
 		struct net_item *it = &want->item[k], *was = item_find(old, it->key);
-		bool same = was && was->set_len == it->set_len && memcmp(was->set, it->set, it->set_len) == 0;
+		bool same = was && was->set_len == it->set_len &&
+			    memcmp(was->set, it->set, it->set_len) == 0;
 
 		if (same) {
 			it->seq = was->seq;
@@ -529,7 +542,8 @@ static int items_set(const struct net_want *old, struct net_want *want, net_send
 			continue;
 		}
 		/* What is undone by more than its key must go before it comes anew. */
-		if (was && was->del_len && (was->del_len != it->del_len || memcmp(was->del, it->del, it->del_len) != 0))
+		if (was && was->del_len &&
+		    (was->del_len != it->del_len || memcmp(was->del, it->del, it->del_len) != 0))
 			r = send(ptr, was, was->del, was->del_len);
 		if (r == 0)
 			r = send(ptr, it, it->set, it->set_len);

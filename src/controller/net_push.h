@@ -64,9 +64,11 @@ void net_packet_seq_set(uint8_t *packet, uint32_t seq);
 void net_want_done(struct net_want *w);
 
 /* What each should know. @ret begins empty; owned: net_want_done(). Return: 0, -ENOMEM, -EMSGSIZE. */
-MUST_USE int net_want_card(const struct net_state *s, const char *instance_id, struct net_want *ret);
+MUST_USE int net_want_card(const struct net_state *s, const char *instance_id,
+			   struct net_want *ret);
 MUST_USE int net_want_wire(const struct net_state *s, struct net_want *ret);
-MUST_USE int net_want_gateway(const struct net_state *s, const struct net_way_out *g, struct net_want *ret);
+MUST_USE int net_want_gateway(const struct net_state *s, const struct net_way_out *g,
+			      struct net_want *ret);
 /* net_want_forwards(): for the launcher; keys are "forward PORT". */
 MUST_USE int net_want_forwards(const struct net_state *s, struct net_want *ret);
 
@@ -85,4 +87,5 @@ bool net_gateway_needed(const struct net_state *s, const struct gateway *g);
  * Return: 0, or what @send returned first (then @old is still what was told, as far as anybody knows).
  */
 typedef MUST_USE int net_send_fn(void *ptr, struct net_item *item, uint8_t *packet, size_t len);
-MUST_USE int net_diff(const struct net_want *old, struct net_want *want, net_send_fn *send, void *ptr);
+MUST_USE int net_diff(const struct net_want *old, struct net_want *want, net_send_fn *send,
+		      void *ptr);

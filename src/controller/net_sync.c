@@ -166,9 +166,12 @@ void net_svc_ack(struct svc *s, uint32_t seq, const struct ctl_ack *a)
 		return;
 	}
 	if (s->tries == 0 || s->tries == RETRY_MAX)
-		log_warn("net.refused", "kind=%d id=%s what=\"%s\" err=%d text=\"%s\" last=%d", (int)s->kind, s->id,
-			 item ? item->key : s->kind == SVC_METADATA ? "metadata" : "mappings", a->err, a->text,
-			 s->tries == RETRY_MAX);
+		log_warn("net.refused", "kind=%d id=%s what=\"%s\" err=%d text=\"%s\" last=%d",
+			 (int)s->kind, s->id,
+			 item                      ? item->key
+			 : s->kind == SVC_METADATA ? "metadata"
+						   : "mappings",
+			 a->err, a->text, s->tries == RETRY_MAX);
 	if (s->tries++ >= RETRY_MAX)
 		return;
 	if (item)

@@ -20,8 +20,9 @@
 
 static void net_ipv4_parse__takes_addresses_and_rejects_the_rest(void **state)
 {
-	static const char *const bad[] = { "",	       "1",	      "1.2.3",	 "1.2.3.4.5", "1.2.3.256", "01.2.3.4",
-					   "1.2.3.4 ", " 1.2.3.4", "1.2.3.4/5", "a.b.c.d",   "::1",	"1.2.3.-4" };
+	static const char *const bad[] = { "",          "1",        "1.2.3",    "1.2.3.4.5",
+					   "1.2.3.256", "01.2.3.4", "1.2.3.4 ", " 1.2.3.4",
+					   "1.2.3.4/5", "a.b.c.d",  "::1",      "1.2.3.-4" };
 	char buf[NET_IPV4_TEXT];
 	uint32_t a = 7;
 
@@ -37,9 +38,15 @@ static void net_ipv4_parse__takes_addresses_and_rejects_the_rest(void **state)
 
 static void net_mac_parse__takes_macs_and_rejects_the_rest(void **state)
 {
-	static const char *const bad[] = { "",		       "06:00:00:00:00",       "06:00:00:00:00:0",
-					   "06:00:00:00:00:001", "06:00:00:00:00:00:00", "06-00-00-00-00-00",
-					   "060000000000",       "06:00:00:00:00:0g",	 ":06:00:00:00:00:00" };
+	static const char *const bad[] = { "",
+					   "06:00:00:00:00",
+					   "06:00:00:00:00:0",
+					   "06:00:00:00:00:001",
+					   "06:00:00:00:00:00:00",
+					   "06-00-00-00-00-00",
+					   "060000000000",
+					   "06:00:00:00:00:0g",
+					   ":06:00:00:00:00:00" };
 	uint8_t m[NET_MAC_BYTES];
 	char buf[NET_MAC_TEXT];
 
@@ -75,7 +82,8 @@ static const char *const good_keys[] = {
 	"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIY4ZBpXCFGg+6rAEAEi4eaZYVWA0xXYGyCQ3Xh6fSzL me@home",
 	"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIY4ZBpXCFGg+6rAEAEi4eaZYVWA0xXYGyCQ3Xh6fSzL",
 	"ecdsa-sha2-nistp256 "
-	"AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBEmKSENjQEezOmxkZMy7opKgwFB9nkt5YRrYMjNuG5N87uRgg6CLrbo5w"
+	"AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBEmKSENjQEezOmxkZMy7opKgwFB9nkt5YRrYMj"
+	"NuG5N87uRgg6CLrbo5w"
 	"AdT/y6v0mKV0U2w0WZ2YB/++Tpockg= a comment of words",
 };
 
@@ -90,10 +98,13 @@ static void net_key_valid__takes_public_keys_and_rejects_the_rest(void **state)
 		/* another type than the blob's */
 		"ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAIIY4ZBpXCFGg+6rAEAEi4eaZYVWA0xXYGyCQ3Xh6fSzL",
 		/* options of authorized_keys are not for everybody's login */
-		"command=\"x\" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIY4ZBpXCFGg+6rAEAEi4eaZYVWA0xXYGyCQ3Xh6fSzL",
+		"command=\"x\" ssh-ed25519 "
+		"AAAAC3NzaC1lZDI1NTE5AAAAIIY4ZBpXCFGg+6rAEAEi4eaZYVWA0xXYGyCQ3Xh6fSzL",
 		"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIY4ZBpXCFGg+6rAEAEi4eaZYVWA0xXYGyCQ3Xh6fSz",
-		"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIY4ZBpXCFGg+6rAEAEi4eaZYVWA0xXYGyCQ3Xh6fSzL\nssh-rsa x",
-		"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIY4ZBpXCFGg+6rAEAEi4eaZYVWA0xXYGyCQ3Xh6fSzL\x7f",
+		"ssh-ed25519 "
+		"AAAAC3NzaC1lZDI1NTE5AAAAIIY4ZBpXCFGg+6rAEAEi4eaZYVWA0xXYGyCQ3Xh6fSzL\nssh-rsa x",
+		"ssh-ed25519 "
+		"AAAAC3NzaC1lZDI1NTE5AAAAIIY4ZBpXCFGg+6rAEAEi4eaZYVWA0xXYGyCQ3Xh6fSzL\x7f",
 		"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIY4ZBpXCFGg+6rAEAEi4eaZYVWA0xXYGyCQ3Xh6fSzL!",
 	};
 
@@ -110,19 +121,43 @@ static void net_key_valid__takes_public_keys_and_rejects_the_rest(void **state)
 
 /* ---- a network of three interfaces, two of them alive ---- */
 
-static struct vpc vpc = { .id = "vpc-1", .addr = 0xac1f0000, .prefix = 16, .vni = 0x1001, .domain = "ec2.internal" };
-static struct subnet subnet = { .id = "subnet-1", .vpc_id = "vpc-1", .addr = 0xac1f0000, .prefix = 28 };
+static struct vpc vpc = {
+	.id = "vpc-1", .addr = 0xac1f0000, .prefix = 16, .vni = 0x1001, .domain = "ec2.internal"
+};
+static struct subnet subnet = {
+	.id = "subnet-1", .vpc_id = "vpc-1", .addr = 0xac1f0000, .prefix = 28
+};
 static struct group group = { .id = "sg-1", .vpc_id = "vpc-1", .name = "default" };
 static struct group_rule rule[2] = {
-	{ .id = "sgr-1", .group_id = "sg-1", .proto = 255, .port_max = 65535, .member_group_id = "sg-1" },
+	{ .id = "sgr-1",
+	  .group_id = "sg-1",
+	  .proto = 255,
+	  .port_max = 65535,
+	  .member_group_id = "sg-1" },
 	{ .id = "sgr-2", .group_id = "sg-1", .egress = true, .proto = 255, .port_max = 65535 },
 };
 static struct interface ifs[3] = {
-	{ .id = "eni-1", .subnet_id = "subnet-1", .instance_id = "i-1", .addr = 0xac1f0004, .mac = { 6, 1 }, .outside_idx = 2 },
-	{ .id = "eni-2", .subnet_id = "subnet-1", .instance_id = "i-2", .addr = 0xac1f0005, .mac = { 6, 2 }, .outside_idx = 3 },
-	{ .id = "eni-3", .subnet_id = "subnet-1", .instance_id = "i-3", .addr = 0xac1f0006, .mac = { 6, 3 } },
+	{ .id = "eni-1",
+	  .subnet_id = "subnet-1",
+	  .instance_id = "i-1",
+	  .addr = 0xac1f0004,
+	  .mac = { 6, 1 },
+	  .outside_idx = 2 },
+	{ .id = "eni-2",
+	  .subnet_id = "subnet-1",
+	  .instance_id = "i-2",
+	  .addr = 0xac1f0005,
+	  .mac = { 6, 2 },
+	  .outside_idx = 3 },
+	{ .id = "eni-3",
+	  .subnet_id = "subnet-1",
+	  .instance_id = "i-3",
+	  .addr = 0xac1f0006,
+	  .mac = { 6, 3 } },
 };
-static struct interface_group member[3] = { { "eni-1", "sg-1" }, { "eni-2", "sg-1" }, { "eni-3", "sg-1" } };
+static struct interface_group member[3] = { { "eni-1", "sg-1" },
+					    { "eni-2", "sg-1" },
+					    { "eni-3", "sg-1" } };
 static struct gateway gateway = { .id = "igw-1", .vpc_id = "vpc-1", .mac = { 2, 9 } };
 static struct remote remote = { .vpc_id = "vpc-1", .addr = 0xac1f0007, .mac = { 6, 7 }, .peer = 1 };
 static struct peer peer = { .number = 1, .name = "b", .addr = 0x0a4d0002, .port = 4500 };
@@ -133,11 +168,30 @@ static struct net_way_out way = { "igw-1", 0x64400500, 24 };
 static struct net_state state_of(void)
 {
 	struct net_state s = {
-		.net = { .vpc = &vpc, .vpc_cnt = 1, .subnet = &subnet, .subnet_cnt = 1, .group = &group, .group_cnt = 1,
-			 .rule = rule, .rule_cnt = 2, .interface = ifs, .interface_cnt = 3, .membership = member,
-			 .membership_cnt = 3, .gateway = &gateway, .gateway_cnt = 1, .peer = &peer, .peer_cnt = 1,
-			 .remote = &remote, .remote_cnt = 1, .forward = &forward, .forward_cnt = 1 },
-		.live = live, .live_cnt = 2, .way_out = &way, .way_out_cnt = 1,
+		.net = { .vpc = &vpc,
+			 .vpc_cnt = 1,
+			 .subnet = &subnet,
+			 .subnet_cnt = 1,
+			 .group = &group,
+			 .group_cnt = 1,
+			 .rule = rule,
+			 .rule_cnt = 2,
+			 .interface = ifs,
+			 .interface_cnt = 3,
+			 .membership = member,
+			 .membership_cnt = 3,
+			 .gateway = &gateway,
+			 .gateway_cnt = 1,
+			 .peer = &peer,
+			 .peer_cnt = 1,
+			 .remote = &remote,
+			 .remote_cnt = 1,
+			 .forward = &forward,
+			 .forward_cnt = 1 },
+		.live = live,
+		.live_cnt = 2,
+		.way_out = &way,
+		.way_out_cnt = 1,
 	};
 
 	return s;
@@ -206,7 +260,9 @@ static bool lets_in(const struct ctl_vpc_rules *m, uint32_t addr, unsigned port)
 	for (unsigned k = 0; k < m->rule_cnt; k++) {
 		const struct ctl_vpc_rule *r = &m->rule[k];
 
-		if (!r->egress && (r->proto == 255 || (r->proto == 6 && port >= r->port_min && port <= r->port_max)) &&
+		if (!r->egress &&
+		    (r->proto == 255 ||
+		     (r->proto == 6 && port >= r->port_min && port <= r->port_max)) &&
 		    net_inside(addr, be32_load(r->addr), r->prefix))
 			return true;
 	}
@@ -223,13 +279,15 @@ static void net_want_card__opens_a_forwarded_port_to_the_outside_alone(void **st
 	(void)state;
 	assert_int_equal(net_want_card(&s, "i-1", &w), 0);
 	m = rules_in(&w, "rules eni-1");
-	assert_true(lets_in(m, 0xac1f0004, 80)); /* members of the group, stopped ones and other hosts' as well */
+	assert_true(lets_in(m, 0xac1f0004,
+			    80)); /* members of the group, stopped ones and other hosts' as well */
 	assert_true(lets_in(m, 0xac1f0006, 80));
 	assert_true(lets_in(m, 0xac1f0007, 80));
 	assert_false(lets_in(m, 0xac1f0008, 22)); /* a neighbour that is no member */
 	for (int k = 0; k < 100000; k++) {
 		x = x * 1664525 + 1013904223;
-		assert_int_equal(lets_in(m, x, 22), x >> 16 != 0xac1f || (x >= 0xac1f0004 && x <= 0xac1f0007));
+		assert_int_equal(lets_in(m, x, 22),
+				 x >> 16 != 0xac1f || (x >= 0xac1f0004 && x <= 0xac1f0007));
 		assert_int_equal(lets_in(m, x, 23), x >= 0xac1f0004 && x <= 0xac1f0007);
 	}
 	net_want_done(&w);
@@ -290,7 +348,8 @@ static int receive(void *ptr, struct net_item *it, uint8_t *packet, size_t len)
 	if (m.type == CTL_GATEWAY_NAT_ADD || m.type == CTL_GATEWAY_NAT_DEL) {
 		size_t at = 0;
 
-		while (at < r->nat_cnt && memcmp(r->nat[at].outside_addr, m.u.gateway_nat.outside_addr, 4) != 0)
+		while (at < r->nat_cnt &&
+		       memcmp(r->nat[at].outside_addr, m.u.gateway_nat.outside_addr, 4) != 0)
 			at++;
 		if (m.type == CTL_GATEWAY_NAT_ADD) {
 			assert_int_equal(at, r->nat_cnt); /* never two of one address */
@@ -306,7 +365,8 @@ static int receive(void *ptr, struct net_item *it, uint8_t *packet, size_t len)
 		struct net_mapping x = { m.u.vpc_mappings.vni, m.u.vpc_mappings.mapping[k] };
 		size_t at = 0;
 
-		while (at < r->map_cnt && (r->map[at].vni != x.vni || memcmp(r->map[at].m.addr, x.m.addr, 16) != 0))
+		while (at < r->map_cnt &&
+		       (r->map[at].vni != x.vni || memcmp(r->map[at].m.addr, x.m.addr, 16) != 0))
 			at++;
 		if (m.type == CTL_VPC_MAPPINGS_DEL) {
 			assert_true(at < r->map_cnt);
@@ -369,7 +429,8 @@ static void net_diff__leads_to_what_is_wanted(void **state)
 		for (size_t k = 0; k < want.map_cnt; k++) {
 			size_t at = 0;
 
-			while (at < told.map_cnt && memcmp(&told.map[at].m, &want.map[k].m, sizeof(want.map[k].m)) != 0)
+			while (at < told.map_cnt &&
+			       memcmp(&told.map[at].m, &want.map[k].m, sizeof(want.map[k].m)) != 0)
 				at++;
 			assert_true(at < told.map_cnt);
 		}

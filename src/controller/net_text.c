@@ -21,14 +21,15 @@ int net_ipv4_parse(const char *s, uint32_t *ret)
 
 const char *net_ipv4_text(char buf[NET_IPV4_TEXT], uint32_t addr)
 {
-	snprintf(buf, NET_IPV4_TEXT, "%u.%u.%u.%u", addr >> 24, addr >> 16 & 255, addr >> 8 & 255, addr & 255);
+	snprintf(buf, NET_IPV4_TEXT, "%u.%u.%u.%u", addr >> 24, addr >> 16 & 255, addr >> 8 & 255,
+		 addr & 255);
 	return buf;
 }
 
 const char *net_cidr_text(char buf[NET_CIDR_TEXT], uint32_t addr, unsigned prefix)
 {
-	snprintf(buf, NET_CIDR_TEXT, "%u.%u.%u.%u/%u", addr >> 24, addr >> 16 & 255, addr >> 8 & 255, addr & 255,
-		 prefix & 63);
+	snprintf(buf, NET_CIDR_TEXT, "%u.%u.%u.%u/%u", addr >> 24, addr >> 16 & 255,
+		 addr >> 8 & 255, addr & 255, prefix & 63);
 	return buf;
 }
 
@@ -74,7 +75,8 @@ int net_mac_parse(const char *s, uint8_t ret[NET_MAC_BYTES])
 
 const char *net_mac_text(char buf[NET_MAC_TEXT], const uint8_t m[NET_MAC_BYTES])
 {
-	snprintf(buf, NET_MAC_TEXT, "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
+	snprintf(buf, NET_MAC_TEXT, "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4],
+		 m[5]);
 	return buf;
 }
 
@@ -88,7 +90,8 @@ int net_fingerprint_parse(const char *s, uint8_t ret[CTL_FINGERPRINT_BYTES])
 	return 0;
 }
 
-const char *net_fingerprint_text(char buf[2 * CTL_FINGERPRINT_BYTES + 1], const uint8_t f[CTL_FINGERPRINT_BYTES])
+const char *net_fingerprint_text(char buf[2 * CTL_FINGERPRINT_BYTES + 1],
+				 const uint8_t f[CTL_FINGERPRINT_BYTES])
 {
 	for (size_t k = 0; k < CTL_FINGERPRINT_BYTES; k++)
 		snprintf(buf + 2 * k, 3, "%02x", f[k]);
@@ -97,7 +100,8 @@ const char *net_fingerprint_text(char buf[2 * CTL_FINGERPRINT_BYTES + 1], const 
 
 const char *net_hostname(char buf[CTL_NAME_MAX], uint32_t addr)
 {
-	snprintf(buf, CTL_NAME_MAX, "ip-%u-%u-%u-%u", addr >> 24, addr >> 16 & 255, addr >> 8 & 255, addr & 255);
+	snprintf(buf, CTL_NAME_MAX, "ip-%u-%u-%u-%u", addr >> 24, addr >> 16 & 255, addr >> 8 & 255,
+		 addr & 255);
 	return buf;
 }
 
@@ -113,7 +117,8 @@ bool net_inside(uint32_t addr, uint32_t block, unsigned prefix)
 
 static int base64_value(char c)
 {
-	static const char set[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char set[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	const char *at = c ? strchr(set, c) : NULL;
 
 	return at ? (int)(at - set) : -1;
@@ -167,7 +172,8 @@ bool net_key_valid(const char *line)
 		len++;
 	for (unsigned pad = 0; pad < 2 && b64[len] == '='; pad++)
 		len++;
-	return len % 4 == 0 && len >= 64 && (b64[len] == '\0' || b64[len] == ' ') && blob_names(b64, len, type);
+	return len % 4 == 0 && len >= 64 && (b64[len] == '\0' || b64[len] == ' ') &&
+	       blob_names(b64, len, type);
 }
 
 bool net_key_name_valid(const char *name)

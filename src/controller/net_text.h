@@ -21,7 +21,8 @@ MUST_USE int net_mac_parse(const char *s, uint8_t ret[NET_MAC_BYTES]);
 const char *net_mac_text(char buf[NET_MAC_TEXT], const uint8_t mac[NET_MAC_BYTES]);
 /* net_fingerprint_parse(): 64 hex digits; colons between bytes are passed over. Return: 0, -EINVAL. */
 MUST_USE int net_fingerprint_parse(const char *s, uint8_t ret[CTL_FINGERPRINT_BYTES]);
-const char *net_fingerprint_text(char buf[2 * CTL_FINGERPRINT_BYTES + 1], const uint8_t f[CTL_FINGERPRINT_BYTES]);
+const char *net_fingerprint_text(char buf[2 * CTL_FINGERPRINT_BYTES + 1],
+				 const uint8_t f[CTL_FINGERPRINT_BYTES]);
 /* net_hostname(): "ip-172-31-0-5". */
 const char *net_hostname(char buf[CTL_NAME_MAX], uint32_t addr);
 

@@ -39,9 +39,9 @@ enum {
 	STOP_TIMEOUT_S = 120, /* how long a guest may take to heed its power button, unless told */
 	STOP_TIMEOUT_MAX_S = 3600,
 	CONSOLE_WAIT_MAX_MS = 60000,
-	GATEWAY_MAX = 16,            /* ways out that run */
-	FORWARD_WAIT_S = 30,         /* how long a new port may take to lead somewhere */
-	FORWARD_REASON_S = 5,        /* ... when it is known why it does not */
+	GATEWAY_MAX = 16,     /* ways out that run */
+	FORWARD_WAIT_S = 30,  /* how long a new port may take to lead somewhere */
+	FORWARD_REASON_S = 5, /* ... when it is known why it does not */
 	NITERD_API_VERSION = 1,
 };
 
@@ -75,14 +75,14 @@ struct op {
 	unsigned boot_cnt;          /* OP_RUNNING: a start has come when the instance's is higher */
 	uint32_t seq;               /* of the request to the launcher or hypervisor */
 	uint64_t deadline_ns,
-		next_ns;      /* OP_CONSOLE: until when, next look; OP_HOST_DRAIN, OP_FORWARD: until when */
+		next_ns; /* OP_CONSOLE: until when, next look; OP_HOST_DRAIN, OP_FORWARD: until when */
 	uint64_t progress_ns; /* last progress line */
 	struct core_run run;  /* OP_CAPACITY of a launch */
 	bool is_run;
 	bool certificate;       /* OP_HOST: only that is wanted */
 	struct forward forward; /* OP_FORWARD */
 	bool forward_new;       /* ... made by this request: undone when it fails */
-	uint64_t off; /* OP_CONSOLE */
+	uint64_t off;           /* OP_CONSOLE */
 	uint32_t max;
 	uint32_t page; /* OP_PROCESSES */
 	json_t *list;  /* OP_PROCESSES, owned */
@@ -147,9 +147,9 @@ struct way_out {
 	bool asked, up;
 	uint32_t outside;
 	unsigned outside_prefix;
-	uint64_t retry_ns;        /* it failed or went: not before */
+	uint64_t retry_ns; /* it failed or went: not before */
 	unsigned tries;
-	char text[CTL_TEXT_MAX];  /* why */
+	char text[CTL_TEXT_MAX]; /* why */
 	struct svc svc;
 };
 
@@ -221,7 +221,7 @@ struct daemon {
 	struct net_want forwards; /* what the launcher was told of ports */
 	bool net_dirty;           /* networks changed: net_sync() at the end of this turn */
 	uint64_t net_retry_ns;    /* ... or then; 0: never */
-	bool recovered;                         /* requests are served */
+	bool recovered;           /* requests are served */
 	bool host_stopping;
 	bool quit;
 	int exit_code;
@@ -247,7 +247,8 @@ MUST_USE int link_acts(struct daemon *d, const struct core_acts *acts);
 
 /* link_ask_gateway(): starts it; link_ask_forward(): @packet is a CTL_L_FORWARD_… with seq 0, which is set. */
 MUST_USE int link_ask_gateway(struct daemon *d, const struct ctl_l_gateway_start *m);
-MUST_USE int link_ask_forward(struct daemon *d, unsigned host_port, uint8_t *packet, size_t len, uint32_t *ret_seq);
+MUST_USE int link_ask_forward(struct daemon *d, unsigned host_port, uint8_t *packet, size_t len,
+			      uint32_t *ret_seq);
 
 /* svc.c */
 /* svc_open(): @fd is taken, also on failure. What was open there is closed and forgotten first. */
@@ -278,7 +279,8 @@ void net_free(struct daemon *d);
 
 /* api_net.c: network.*, peer.*, forward.* */
 typedef void method_fn(struct conn *c, const json_t *params);
-method_fn network_list, peer_add, peer_list, peer_rm, peer_map, peer_unmap, forward_add, forward_list, forward_rm;
+method_fn network_list, peer_add, peer_list, peer_rm, peer_map, peer_unmap, forward_add,
+	forward_list, forward_rm;
 /* api_forward_look(): is it ready? api_forward_failed(): the launcher refused it. */
 void api_forward_look(struct conn *c);
 void api_forward_failed(struct daemon *d, unsigned host_port, const char *text);

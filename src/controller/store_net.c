@@ -41,53 +41,110 @@ struct net_table {
 	struct col col[COLS_MAX];
 };
 
-#define COL(s, m, k) { #m, k, offsetof(struct s, m), sizeof(((struct s *)NULL)->m) }
-#define TABLE(s, t, o, keys, n) .name = (t), .order = (o), .row_bytes = sizeof(struct s), .key_cnt = (keys), .col_cnt = (n)
+#define COL(s, m, k)                                                                               \
+	{                                                                                          \
+#m, k, offsetof(struct s, m), sizeof(((struct s *)NULL)->m)                        \
+	}
+#define TABLE(s, t, o, keys, n)                                                                    \
+	.name = (t), .order = (o), .row_bytes = sizeof(struct s), .key_cnt = (keys), .col_cnt = (n)
 
 /* clang-format off: tables */
-const struct net_table net_vpcs = { TABLE(vpc, "vpc", "created_ms, id", 1, 8), .col = {
-	COL(vpc, id, COL_TEXT), COL(vpc, account, COL_TEXT), COL(vpc, addr, COL_UINT), COL(vpc, prefix, COL_UINT),
-	COL(vpc, vni, COL_UINT), COL(vpc, domain, COL_TEXT), COL(vpc, is_default, COL_BOOL), COL(vpc, created_ms, COL_U64),
-} };
-const struct net_table net_subnets = { TABLE(subnet, "subnet", "created_ms, id", 1, 6), .col = {
-	COL(subnet, id, COL_TEXT), COL(subnet, vpc_id, COL_TEXT), COL(subnet, addr, COL_UINT),
-	COL(subnet, prefix, COL_UINT), COL(subnet, is_default, COL_BOOL), COL(subnet, created_ms, COL_U64),
-} };
-const struct net_table net_groups = { TABLE(group, "security_group", "created_ms, id", 1, 6), .col = {
-	COL(group, id, COL_TEXT), COL(group, vpc_id, COL_TEXT), COL(group, account, COL_TEXT), COL(group, name, COL_TEXT),
-	COL(group, description, COL_TEXT), COL(group, created_ms, COL_U64),
-} };
-const struct net_table net_group_rules = { TABLE(group_rule, "security_rule", "group_id, egress, id", 1, 9), .col = {
-	COL(group_rule, id, COL_TEXT), COL(group_rule, group_id, COL_TEXT), COL(group_rule, egress, COL_BOOL),
-	COL(group_rule, proto, COL_UINT), COL(group_rule, port_min, COL_UINT), COL(group_rule, port_max, COL_UINT),
-	COL(group_rule, addr, COL_UINT), COL(group_rule, prefix, COL_UINT), COL(group_rule, member_group_id, COL_REF),
-} };
-const struct net_table net_interfaces = { TABLE(interface, "interface", "created_ms, id", 1, 10), .col = {
-	COL(interface, id, COL_TEXT), COL(interface, account, COL_TEXT), COL(interface, subnet_id, COL_TEXT),
-	COL(interface, instance_id, COL_REF), COL(interface, device_idx, COL_UINT), COL(interface, mac, COL_MAC),
-	COL(interface, addr, COL_UINT), COL(interface, source_dest_check, COL_BOOL),
-	COL(interface, outside_idx, COL_UINT), COL(interface, created_ms, COL_U64),
-} };
-const struct net_table net_interface_groups = { TABLE(interface_group, "interface_group", "interface_id, group_id", 2, 2), .col = {
-	COL(interface_group, interface_id, COL_TEXT), COL(interface_group, group_id, COL_TEXT),
-} };
-const struct net_table net_gateways = { TABLE(gateway, "gateway", "id", 1, 3), .col = {
-	COL(gateway, id, COL_TEXT), COL(gateway, vpc_id, COL_TEXT), COL(gateway, mac, COL_MAC),
-} };
-const struct net_table net_launch_data = { TABLE(launch_data, "launch_data", "instance_id", 1, 4), .col = {
-	COL(launch_data, instance_id, COL_TEXT), COL(launch_data, key_name, COL_TEXT),
-	COL(launch_data, public_key, COL_TEXT), COL(launch_data, user_data, COL_DATA),
-} };
-const struct net_table net_peers = { TABLE(peer, "peer", "number", 1, 5), .col = {
-	COL(peer, number, COL_UINT), COL(peer, name, COL_TEXT), COL(peer, addr, COL_UINT), COL(peer, port, COL_UINT),
-	COL(peer, fingerprint, COL_RAW),
-} };
-const struct net_table net_remotes = { TABLE(remote, "remote", "vpc_id, addr", 2, 4), .col = {
-	COL(remote, vpc_id, COL_TEXT), COL(remote, addr, COL_UINT), COL(remote, mac, COL_MAC), COL(remote, peer, COL_UINT),
-} };
-const struct net_table net_forwards = { TABLE(forward, "forward", "host_port", 1, 3), .col = {
-	COL(forward, host_port, COL_UINT), COL(forward, instance_id, COL_TEXT), COL(forward, port, COL_UINT),
-} };
+const struct net_table net_vpcs = { TABLE(vpc, "vpc", "created_ms, id", 1, 8),
+				    .col = {
+					    COL(vpc, id, COL_TEXT),
+					    COL(vpc, account, COL_TEXT),
+					    COL(vpc, addr, COL_UINT),
+					    COL(vpc, prefix, COL_UINT),
+					    COL(vpc, vni, COL_UINT),
+					    COL(vpc, domain, COL_TEXT),
+					    COL(vpc, is_default, COL_BOOL),
+					    COL(vpc, created_ms, COL_U64),
+				    } };
+const struct net_table net_subnets = { TABLE(subnet, "subnet", "created_ms, id", 1, 6),
+				       .col = {
+					       COL(subnet, id, COL_TEXT),
+					       COL(subnet, vpc_id, COL_TEXT),
+					       COL(subnet, addr, COL_UINT),
+					       COL(subnet, prefix, COL_UINT),
+					       COL(subnet, is_default, COL_BOOL),
+					       COL(subnet, created_ms, COL_U64),
+				       } };
+const struct net_table net_groups = { TABLE(group, "security_group", "created_ms, id", 1, 6),
+				      .col = {
+					      COL(group, id, COL_TEXT),
+					      COL(group, vpc_id, COL_TEXT),
+					      COL(group, account, COL_TEXT),
+					      COL(group, name, COL_TEXT),
+					      COL(group, description, COL_TEXT),
+					      COL(group, created_ms, COL_U64),
+				      } };
+const struct net_table net_group_rules = { TABLE(group_rule, "security_rule",
+						 "group_id, egress, id", 1, 9),
+					   .col = {
+						   COL(group_rule, id, COL_TEXT),
+						   COL(group_rule, group_id, COL_TEXT),
+						   COL(group_rule, egress, COL_BOOL),
+						   COL(group_rule, proto, COL_UINT),
+						   COL(group_rule, port_min, COL_UINT),
+						   COL(group_rule, port_max, COL_UINT),
+						   COL(group_rule, addr, COL_UINT),
+						   COL(group_rule, prefix, COL_UINT),
+						   COL(group_rule, member_group_id, COL_REF),
+					   } };
+const struct net_table net_interfaces = { TABLE(interface, "interface", "created_ms, id", 1, 10),
+					  .col = {
+						  COL(interface, id, COL_TEXT),
+						  COL(interface, account, COL_TEXT),
+						  COL(interface, subnet_id, COL_TEXT),
+						  COL(interface, instance_id, COL_REF),
+						  COL(interface, device_idx, COL_UINT),
+						  COL(interface, mac, COL_MAC),
+						  COL(interface, addr, COL_UINT),
+						  COL(interface, source_dest_check, COL_BOOL),
+						  COL(interface, outside_idx, COL_UINT),
+						  COL(interface, created_ms, COL_U64),
+					  } };
+const struct net_table net_interface_groups = { TABLE(interface_group, "interface_group",
+						      "interface_id, group_id", 2, 2),
+						.col = {
+							COL(interface_group, interface_id,
+							    COL_TEXT),
+							COL(interface_group, group_id, COL_TEXT),
+						} };
+const struct net_table net_gateways = { TABLE(gateway, "gateway", "id", 1, 3),
+					.col = {
+						COL(gateway, id, COL_TEXT),
+						COL(gateway, vpc_id, COL_TEXT),
+						COL(gateway, mac, COL_MAC),
+					} };
+const struct net_table net_launch_data = { TABLE(launch_data, "launch_data", "instance_id", 1, 4),
+					   .col = {
+						   COL(launch_data, instance_id, COL_TEXT),
+						   COL(launch_data, key_name, COL_TEXT),
+						   COL(launch_data, public_key, COL_TEXT),
+						   COL(launch_data, user_data, COL_DATA),
+					   } };
+const struct net_table net_peers = { TABLE(peer, "peer", "number", 1, 5),
+				     .col = {
+					     COL(peer, number, COL_UINT),
+					     COL(peer, name, COL_TEXT),
+					     COL(peer, addr, COL_UINT),
+					     COL(peer, port, COL_UINT),
+					     COL(peer, fingerprint, COL_RAW),
+				     } };
+const struct net_table net_remotes = { TABLE(remote, "remote", "vpc_id, addr", 2, 4),
+				       .col = {
+					       COL(remote, vpc_id, COL_TEXT),
+					       COL(remote, addr, COL_UINT),
+					       COL(remote, mac, COL_MAC),
+					       COL(remote, peer, COL_UINT),
+				       } };
+const struct net_table net_forwards = { TABLE(forward, "forward", "host_port", 1, 3),
+					.col = {
+						COL(forward, host_port, COL_UINT),
+						COL(forward, instance_id, COL_TEXT),
+						COL(forward, port, COL_UINT),
+					} };
 /* clang-format on */
 
 /* Appends to a statement; the tables above bound its length. */
@@ -121,7 +178,8 @@ static int bind_mac(sqlite3_stmt *st, int at, const uint8_t *m)
 {
 	char text[18];
 
-	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
+	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4],
+		 m[5]);
 	return sqlite3_bind_text(st, at, text, -1, SQLITE_TRANSIENT);
 }
 
@@ -184,7 +242,8 @@ static bool mac_read(sqlite3_stmt *st, int at, uint8_t ret[NET_MAC_BYTES])
 	return text_read(st, at, text, sizeof(text)) && net_mac_parse(text, ret) == 0;
 }
 
-static bool bytes_read(sqlite3_stmt *st, int at, uint8_t *ret, size_t min, size_t max, uint32_t *ret_len)
+static bool bytes_read(sqlite3_stmt *st, int at, uint8_t *ret, size_t min, size_t max,
+		       uint32_t *ret_len)
 {
 	const void *p = sqlite3_column_blob(st, at);
 	int len = sqlite3_column_bytes(st, at);
@@ -249,7 +308,8 @@ static int bind_cols(sqlite3_stmt *st, const struct net_table *t, size_t cnt, co
 }
 
 /* One statement without an answer, with the first @cnt columns of @row bound. */
-static int run(struct store *s, const char *sql, const struct net_table *t, size_t cnt, const void *row)
+static int run(struct store *s, const char *sql, const struct net_table *t, size_t cnt,
+	       const void *row)
 {
 	sqlite3_stmt *st = NULL;
 	int r = prepare(s, sql, &st);
@@ -275,7 +335,8 @@ int store_net_put(struct store *s, const struct net_table *t, const void *row)
 		sql_add(sql, "%s%s", k ? "," : "", t->col[k].name);
 	sql_add(sql, ") DO %s", t->key_cnt == t->col_cnt ? "NOTHING" : "UPDATE SET ");
 	for (size_t k = t->key_cnt; k < t->col_cnt; k++)
-		sql_add(sql, "%s%s=excluded.%s", k > t->key_cnt ? ", " : "", t->col[k].name, t->col[k].name);
+		sql_add(sql, "%s%s=excluded.%s", k > t->key_cnt ? ", " : "", t->col[k].name,
+			t->col[k].name);
 	return run(s, sql, t, t->col_cnt, row);
 }
 

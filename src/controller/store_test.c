@@ -206,7 +206,10 @@ static void store_open__brings_version_1_up_to_date(void **state)
 static void store_open__brings_version_2_up_to_date(void **state)
 {
 	struct instance n = { 0 };
-	struct vpc v = { .id = "vpc-0123456789abcdef0", .account = MODEL_ACCOUNT_DEFAULT, .prefix = 16, .vni = 0x1001 };
+	struct vpc v = { .id = "vpc-0123456789abcdef0",
+			 .account = MODEL_ACCOUNT_DEFAULT,
+			 .prefix = 16,
+			 .vni = 0x1001 };
 	struct store *s;
 	char path[64];
 	void *list;
@@ -227,9 +230,12 @@ static void store_open__brings_version_2_up_to_date(void **state)
 	}
 }
 
-static struct interface interface_of(const char *id, const char *instance_id, uint32_t addr, uint8_t mac)
+static struct interface interface_of(const char *id, const char *instance_id, uint32_t addr,
+				     uint8_t mac)
 {
-	struct interface i = { .subnet_id = "subnet-0123456789abcdef0", .addr = addr, .mac = { 6, 0, 0, 0, 0, mac } };
+	struct interface i = { .subnet_id = "subnet-0123456789abcdef0",
+			       .addr = addr,
+			       .mac = { 6, 0, 0, 0, 0, mac } };
 
 	snprintf(i.id, sizeof(i.id), "%s", id);
 	snprintf(i.instance_id, sizeof(i.instance_id), "%s", instance_id);
@@ -238,21 +244,33 @@ static struct interface interface_of(const char *id, const char *instance_id, ui
 
 static void network_put(struct store *s)
 {
-	struct vpc v = { .id = "vpc-0123456789abcdef0", .prefix = 16, .vni = 0x1001, .is_default = true };
-	struct subnet sub = { .id = "subnet-0123456789abcdef0", .vpc_id = "vpc-0123456789abcdef0", .prefix = 20 };
+	struct vpc v = {
+		.id = "vpc-0123456789abcdef0", .prefix = 16, .vni = 0x1001, .is_default = true
+	};
+	struct subnet sub = { .id = "subnet-0123456789abcdef0",
+			      .vpc_id = "vpc-0123456789abcdef0",
+			      .prefix = 20 };
 	struct instance n = instance_of("i-0123456789abcdef0", "web", INSTANCE_RUNNING);
 
 	assert_int_equal(store_instance_put(s, &n), 0);
-	assert_int_equal(store_net_put(s, &net_subnets, &sub), -EBUSY); /* a network must exist first */
+	assert_int_equal(store_net_put(s, &net_subnets, &sub),
+			 -EBUSY); /* a network must exist first */
 	assert_int_equal(store_net_put(s, &net_vpcs, &v), 0);
 	assert_int_equal(store_net_put(s, &net_subnets, &sub), 0);
 }
 
 static void store_net__gives_back_what_was_put(void **state)
 {
-	struct interface i = interface_of("eni-0123456789abcdef0", "i-0123456789abcdef0", 0xac1f0004, 1), i2 = i;
+	struct interface i = interface_of("eni-0123456789abcdef0", "i-0123456789abcdef0",
+					  0xac1f0004, 1),
+			 i2 = i;
 	struct launch_data *d = calloc(1, sizeof(*d)), *d2 = calloc(1, sizeof(*d2));
-	struct peer p = { .number = 7, .name = "b", .addr = 0x0a4d0002, .port = 4500, .fingerprint = { 1, 2, 255 } }, p2 = p;
+	struct peer p = { .number = 7,
+			  .name = "b",
+			  .addr = 0x0a4d0002,
+			  .port = 4500,
+			  .fingerprint = { 1, 2, 255 } },
+		    p2 = p;
 	struct store *s;
 
 	(void)state;
@@ -287,7 +305,8 @@ static void store_net__gives_back_what_was_put(void **state)
 
 static void store_net__refuses_what_cannot_be(void **state)
 {
-	struct interface a = interface_of("eni-0123456789abcdef0", "i-0123456789abcdef0", 0xac1f0004, 1);
+	struct interface a =
+		interface_of("eni-0123456789abcdef0", "i-0123456789abcdef0", 0xac1f0004, 1);
 	struct interface b = interface_of("eni-0123456789abcdef1", "", 0xac1f0004, 2);
 	struct store *s;
 
@@ -302,7 +321,8 @@ static void store_net__refuses_what_cannot_be(void **state)
 	b.mac[5] = 2;
 	assert_int_equal(store_net_put(s, &net_interfaces, &b), 0);
 	snprintf(b.instance_id, sizeof(b.instance_id), "i-0123456789abcdef9");
-	assert_int_equal(store_net_put(s, &net_interfaces, &b), -EBUSY); /* of an instance that is not there */
+	assert_int_equal(store_net_put(s, &net_interfaces, &b),
+			 -EBUSY); /* of an instance that is not there */
 	assert_int_equal(store_instance_delete(s, "i-0123456789abcdef0"), -EBUSY);
 	store_free(s);
 }
@@ -331,7 +351,8 @@ static void store_net__reports_rows_it_never_wrote(void **state)
 		store_free(s);
 		db_make(path, k == ARRAY_SIZE(bad) ? good : bad[k]);
 		assert_int_equal(store_open(path, &s), 0);
-		assert_int_equal(store_net_list(s, &net_peers, &list, &cnt), k == ARRAY_SIZE(bad) ? 0 : -EUCLEAN);
+		assert_int_equal(store_net_list(s, &net_peers, &list, &cnt),
+				 k == ARRAY_SIZE(bad) ? 0 : -EUCLEAN);
 		free(list);
 		store_free(s);
 	}

@@ -69,7 +69,8 @@ int svc_open(struct daemon *d, struct svc *s, enum svc_kind kind, const char *id
 	s->kind = kind;
 	s->ref.type = REF_SVC;
 	s->ref.ptr = s;
-	s->seq = (uint32_t)(clock_ns() / 1024); /* answers to an earlier niterd may lie in the socket */
+	s->seq = (uint32_t)(clock_ns() /
+			    1024); /* answers to an earlier niterd may lie in the socket */
 	s->out_tail = &s->out;
 	snprintf(s->id, sizeof(s->id), "%s", id);
 	r = loop_add(&d->loop, own, EPOLLIN, &s->ref);

@@ -20,7 +20,7 @@ struct instance_type {
 /* What one interface of a type may send and receive. */
 struct type_network {
 	uint64_t bps_baseline, bps_burst; /* bits per second of whole frames */
-	uint64_t burst_seconds;           /* how long a full credit lasts at bps_burst; 0: no burst */
+	uint64_t burst_seconds; /* how long a full credit lasts at bps_burst; 0: no burst */
 	uint64_t pps;
 	uint32_t conntrack_max;
 };

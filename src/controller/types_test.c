@@ -43,9 +43,10 @@ static void type_network__is_ec2s_baseline_and_burst(void **state)
 		const char *name;
 		uint64_t baseline_mbit, burst_mbit;
 	} cases[] = {
-		{ "t3.nano", 32, 5000 },     { "t3.micro", 64, 5000 },	  { "t3.2xlarge", 2048, 5000 },
-		{ "c5.large", 750, 10000 },  { "c5.xlarge", 1250, 10000 }, { "m5.24xlarge", 25000, 25000 },
-		{ "m6i.large", 781, 12500 }, { "r6i.32xlarge", 50000, 50000 },
+		{ "t3.nano", 32, 5000 },      { "t3.micro", 64, 5000 },
+		{ "t3.2xlarge", 2048, 5000 }, { "c5.large", 750, 10000 },
+		{ "c5.xlarge", 1250, 10000 }, { "m5.24xlarge", 25000, 25000 },
+		{ "m6i.large", 781, 12500 },  { "r6i.32xlarge", 50000, 50000 },
 	};
 
 	(void)state;

@@ -46,10 +46,17 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/num.h"
-#include "proto/control.h"
 #include "fake_network.h"
+#include "proto/control.h"
 
-enum { JAIL_UID = 200002, GUESTS_MAX = 32, GATEWAYS_MAX = 4, POLL_MAX = 5 + 3 * GUESTS_MAX + GATEWAYS_MAX, CONSOLE_MAX = 128 * 1024, BUTTON_MS = 150 };
+enum {
+	JAIL_UID = 200002,
+	GUESTS_MAX = 32,
+	GATEWAYS_MAX = 4,
+	POLL_MAX = 5 + 3 * GUESTS_MAX + GATEWAYS_MAX,
+	CONSOLE_MAX = 128 * 1024,
+	BUTTON_MS = 150
+};
 
 struct guest {
 	char id[CTL_ID_MAX]; /* empty: free */
@@ -475,7 +482,8 @@ static void gateway_start(const struct ctl_l_gateway_start *s, uint32_t seq)
 	snprintf(m.gateway_id, sizeof(m.gateway_id), "%s", s->gateway_id);
 	if (!f.gateway[at].id[0]) {
 		snprintf(f.gateway[at].id, CTL_ID_MAX, "%s", s->gateway_id);
-		if (fd_socketpair(SOCK_SEQPACKET, &f.gateway[at].svc, &f.gateway[at].svc_niterd) < 0)
+		if (fd_socketpair(SOCK_SEQPACKET, &f.gateway[at].svc, &f.gateway[at].svc_niterd) <
+		    0)
 			die("gateway");
 	}
 	fake_trace_gateway(s);
@@ -506,7 +514,8 @@ static void forward_add(const struct ctl_l_forward *w, uint32_t seq)
 
 	fake_trace_message("launcher", "", &msg);
 	if (taken && strtoul(taken, NULL, 10) == w->host_port)
-		(void)!ctl_ack(f.link, seq, -EADDRINUSE, "another program of the host listens there");
+		(void)!ctl_ack(f.link, seq, -EADDRINUSE,
+			       "another program of the host listens there");
 	else
 		(void)!ctl_ack(f.link, seq, 0, NULL);
 }
@@ -739,12 +748,15 @@ int main(int argc, char **argv)
 			bool there = g->id[0] != '\0';
 
 			p[5 + k] = (struct pollfd){ .fd = there ? g->svc : -1, .events = POLLIN };
-			p[5 + GUESTS_MAX + k] = (struct pollfd){ .fd = there ? g->card : -1, .events = POLLIN };
-			p[5 + 2 * GUESTS_MAX + k] = (struct pollfd){ .fd = there ? g->meta : -1, .events = POLLIN };
+			p[5 + GUESTS_MAX + k] =
+				(struct pollfd){ .fd = there ? g->card : -1, .events = POLLIN };
+			p[5 + 2 * GUESTS_MAX + k] =
+				(struct pollfd){ .fd = there ? g->meta : -1, .events = POLLIN };
 		}
 		for (size_t k = 0; k < GATEWAYS_MAX; k++)
 			p[5 + 3 * GUESTS_MAX + k] =
-				(struct pollfd){ .fd = f.gateway[k].id[0] ? f.gateway[k].svc : -1, .events = POLLIN };
+				(struct pollfd){ .fd = f.gateway[k].id[0] ? f.gateway[k].svc : -1,
+						 .events = POLLIN };
 		if (poll(p, POLL_MAX, 20) < 0 && errno != EINTR)
 			die("poll");
 		turn(p, POLL_MAX);

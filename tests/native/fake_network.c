@@ -69,9 +69,11 @@ static void add_hex(const char *key, const uint8_t *p, size_t len)
 
 void fake_trace_start(const struct ctl_l_instance_start *s)
 {
-	add("{\"to\":\"launcher\",\"what\":\"start\",\"instance\":\"%s\",\"interfaces\":%u", s->instance_id, s->interface_cnt);
+	add("{\"to\":\"launcher\",\"what\":\"start\",\"instance\":\"%s\",\"interfaces\":%u",
+	    s->instance_id, s->interface_cnt);
 	if (s->interface_cnt) {
-		add(",\"interface\":\"%s\",\"mtu\":%u", s->interface[0].interface_id, s->interface[0].mtu);
+		add(",\"interface\":\"%s\",\"mtu\":%u", s->interface[0].interface_id,
+		    s->interface[0].mtu);
 		add_mac("mac", s->interface[0].mac);
 	}
 	end();
@@ -79,22 +81,24 @@ void fake_trace_start(const struct ctl_l_instance_start *s)
 
 void fake_trace_gateway(const struct ctl_l_gateway_start *s)
 {
-	add("{\"to\":\"launcher\",\"what\":\"gateway\",\"gateway\":\"%s\",\"vpc\":\"%s\"", s->gateway_id, s->vpc_id);
+	add("{\"to\":\"launcher\",\"what\":\"gateway\",\"gateway\":\"%s\",\"vpc\":\"%s\"",
+	    s->gateway_id, s->vpc_id);
 	add_mac("mac", s->mac);
 	end();
 }
 
 static void interface(const struct ctl_vpc_interface *m)
 {
-	add(",\"what\":\"interface\",\"interface\":\"%s\",\"vni\":%u,\"mtu\":%u,\"flags\":%u", m->interface_id, m->vni, m->mtu,
-	    m->flags);
+	add(",\"what\":\"interface\",\"interface\":\"%s\",\"vni\":%u,\"mtu\":%u,\"flags\":%u",
+	    m->interface_id, m->vni, m->mtu, m->flags);
 	add_mac("mac", m->mac);
 	add_addr("vpc", m->vpc_addr);
 	add_addr("subnet", m->subnet_addr);
-	add(",\"vpc_prefix\":%u,\"subnet_prefix\":%u,\"hostname\":\"%s\",\"domain\":\"%s\"", m->vpc_prefix, m->subnet_prefix,
-	    m->hostname, m->domain);
-	add(",\"limits\":[%llu,%llu,%llu,%llu,%u]", (unsigned long long)m->bps_baseline, (unsigned long long)m->bps_burst,
-	    (unsigned long long)m->burst_seconds, (unsigned long long)m->pps, m->conntrack_max);
+	add(",\"vpc_prefix\":%u,\"subnet_prefix\":%u,\"hostname\":\"%s\",\"domain\":\"%s\"",
+	    m->vpc_prefix, m->subnet_prefix, m->hostname, m->domain);
+	add(",\"limits\":[%llu,%llu,%llu,%llu,%u]", (unsigned long long)m->bps_baseline,
+	    (unsigned long long)m->bps_burst, (unsigned long long)m->burst_seconds,
+	    (unsigned long long)m->pps, m->conntrack_max);
 	if (m->address_cnt)
 		add_addr("address", m->address[0].addr);
 }
@@ -105,8 +109,9 @@ static void rules(const struct ctl_vpc_rules *m)
 	for (unsigned k = 0; k < m->rule_cnt; k++) {
 		const struct ctl_vpc_rule *r = &m->rule[k];
 
-		add("%s\"%s %u %u-%u %u.%u.%u.%u/%u\"", k ? "," : "", r->egress ? "out" : "in", r->proto, r->port_min,
-		    r->port_max, r->addr[0], r->addr[1], r->addr[2], r->addr[3], r->prefix);
+		add("%s\"%s %u %u-%u %u.%u.%u.%u/%u\"", k ? "," : "", r->egress ? "out" : "in",
+		    r->proto, r->port_min, r->port_max, r->addr[0], r->addr[1], r->addr[2],
+		    r->addr[3], r->prefix);
 	}
 	add("]");
 }
@@ -117,9 +122,9 @@ static void routes(const struct ctl_vpc_routes *m)
 	for (unsigned k = 0; k < m->route_cnt; k++) {
 		const struct ctl_vpc_route *r = &m->route[k];
 
-		add("%s\"%u.%u.%u.%u/%u %u %02x:%02x:%02x:%02x:%02x:%02x\"", k ? "," : "", r->addr[0], r->addr[1],
-		    r->addr[2], r->addr[3], r->prefix, r->target, r->mac[0], r->mac[1], r->mac[2], r->mac[3], r->mac[4],
-		    r->mac[5]);
+		add("%s\"%u.%u.%u.%u/%u %u %02x:%02x:%02x:%02x:%02x:%02x\"", k ? "," : "",
+		    r->addr[0], r->addr[1], r->addr[2], r->addr[3], r->prefix, r->target, r->mac[0],
+		    r->mac[1], r->mac[2], r->mac[3], r->mac[4], r->mac[5]);
 	}
 	add("]");
 }
@@ -130,9 +135,9 @@ static void mappings(const char *what, const struct ctl_vpc_mappings *m)
 	for (unsigned k = 0; k < m->mapping_cnt; k++) {
 		const struct ctl_vpc_mapping *x = &m->mapping[k];
 
-		add("%s[%u,\"%u.%u.%u.%u\",\"%02x:%02x:%02x:%02x:%02x:%02x\",%u]", k ? "," : "", x->family, x->addr[0],
-		    x->addr[1], x->addr[2], x->addr[3], x->mac[0], x->mac[1], x->mac[2], x->mac[3], x->mac[4], x->mac[5],
-		    x->peer);
+		add("%s[%u,\"%u.%u.%u.%u\",\"%02x:%02x:%02x:%02x:%02x:%02x\",%u]", k ? "," : "",
+		    x->family, x->addr[0], x->addr[1], x->addr[2], x->addr[3], x->mac[0], x->mac[1],
+		    x->mac[2], x->mac[3], x->mac[4], x->mac[5], x->peer);
 	}
 	add("]");
 }
@@ -154,11 +159,13 @@ static void metadata(const struct ctl_msg *m)
 	} else if (m->type == CTL_METADATA_PUT) {
 		/* A path may hold whatever a key is called: hex says everything. */
 		add(",\"what\":\"put\",\"more\":%u", m->u.metadata_item.more);
-		add_hex("path", (const uint8_t *)m->u.metadata_item.path, strlen(m->u.metadata_item.path));
+		add_hex("path", (const uint8_t *)m->u.metadata_item.path,
+			strlen(m->u.metadata_item.path));
 		add_hex("data", m->u.metadata_item.data.b, m->u.metadata_item.data.len);
 	} else {
-		add(",\"what\":\"options\",\"enabled\":%u,\"hop_limit\":%u,\"tokens_optional\":%u,\"domain\":\"%s\"", o->enabled,
-		    o->hop_limit, o->tokens_optional, o->domain);
+		add(",\"what\":\"options\",\"enabled\":%u,\"hop_limit\":%u,\"tokens_optional\":%u,"
+		    "\"domain\":\"%s\"",
+		    o->enabled, o->hop_limit, o->tokens_optional, o->domain);
 		add_addr("vpc", o->vpc_addr);
 	}
 }
@@ -185,7 +192,8 @@ void fake_trace_message(const char *who, const char *id, const struct ctl_msg *m
 		mappings("unmap", &m->u.vpc_mappings);
 		break;
 	case CTL_WIRE_PEER_SET:
-		add(",\"what\":\"peer\",\"peer\":%u,\"port\":%u", m->u.wire_peer.peer, m->u.wire_peer.port);
+		add(",\"what\":\"peer\",\"peer\":%u,\"port\":%u", m->u.wire_peer.peer,
+		    m->u.wire_peer.port);
 		add_addr("addr", m->u.wire_peer.addr);
 		add_hex("fingerprint", m->u.wire_peer.fingerprint, CTL_FINGERPRINT_BYTES);
 		break;
@@ -199,7 +207,8 @@ void fake_trace_message(const char *who, const char *id, const struct ctl_msg *m
 		nat("unnat", &m->u.gateway_nat);
 		break;
 	case CTL_L_FORWARD_ADD:
-		add(",\"what\":\"forward\",\"host_port\":%u,\"port\":%u", m->u.l_forward.host_port, m->u.l_forward.port);
+		add(",\"what\":\"forward\",\"host_port\":%u,\"port\":%u", m->u.l_forward.host_port,
+		    m->u.l_forward.port);
 		add_addr("outside_addr", m->u.l_forward.outside_addr);
 		break;
 	case CTL_L_FORWARD_DEL:
