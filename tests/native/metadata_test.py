@@ -345,6 +345,27 @@ def big_answers__reach_a_slow_reader_whole():
     s.close()
 
 
+def connections__leave_no_descriptor_behind():
+    def descriptors():
+        return len(os.listdir(f"/proc/{world.pid()}/fd"))
+
+    time.sleep(0.1)
+    before = descriptors()
+    held = [imds.connect() for _ in range(40)] + [socket.create_connection(imds.DNS) for _ in range(12)]
+    for s in held[::2]:
+        s.sendall(b"\0")
+    wait_for(lambda: descriptors() > before + 20)
+    for s in held:
+        s.close()
+    wait_for(lambda: descriptors() <= before)
+    for _ in range(200):  # every way to end: answered, refused, cut off
+        raw(b"GET / HTTP/1.0\r\n\r\n")
+        raw(b"nonsense\n")
+        raw(b"GET /")
+    wait_for(lambda: descriptors() <= before)
+    assert get("/latest/meta-data/mac", token()).status == 200
+
+
 # ---- names ----
 
 def names_of_the_network__are_answered():
