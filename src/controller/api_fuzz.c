@@ -24,6 +24,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "controller/core_net.h"
+#include "controller/net_text.h"
 #include "controller/niterd.h"
 #include "crypto/crypto.h"
 
@@ -146,6 +147,7 @@ static void turn(void)
 			else if (ev[j].ref->type == REF_CONN)
 				conn_event(ev[j].ref->ptr, ev[j].events);
 		}
+		net_timers(&d, clock_ns(), &next);
 		conn_timers(&d, clock_ns(), &next);
 		live_reap(&d);
 		if (n <= 0 && !busy)
@@ -206,6 +208,26 @@ static void images_check(void)
 	closedir(images);
 }
 
+/* What a client said of networks: all of it makes sense together, and goes. */
+static void networks_removed(void)
+{
+	struct net n;
+
+	must(net_load(d.core.st, &n) == 0);
+	must(n.vpc_cnt == 1 && n.subnet_cnt == 1 && n.group_cnt == 1 && n.gateway_cnt == 1);
+	must(n.interface_cnt == 0 && n.membership_cnt == 0 && n.forward_cnt == 0); /* nothing ever starts */
+	for (size_t k = 0; k < n.remote_cnt; k++) {
+		must(net_peer_find(&n, n.remote[k].peer) != NULL);
+		must(net_inside(n.remote[k].addr, n.vpc[0].addr, n.vpc[0].prefix));
+		must((n.remote[k].mac[0] & 1) == 0);
+	}
+	for (size_t k = 0; k < n.peer_cnt; k++) {
+		must(n.peer[k].number != 0 && n.peer[k].port != 0 && n.peer[k].name[0] != '\0');
+		must(store_net_delete(d.core.st, &net_peers, &n.peer[k]) == 0);
+	}
+	net_done(&n);
+}
+
 /* As if nothing had been; on the way, everything that is stored can be read. */
 static void everything_removed(void)
 {
@@ -218,6 +240,7 @@ static void everything_removed(void)
 	for (size_t k = 0; k < cnt; k++)
 		must(store_volume_delete(d.core.st, v[k].id) == 0);
 	free(v);
+	networks_removed();
 	must(store_instance_list(d.core.st, &n, &cnt) == 0);
 	for (size_t k = 0; k < cnt; k++)
 		must(store_instance_delete(d.core.st, n[k].id) == 0);
