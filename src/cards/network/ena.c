@@ -99,17 +99,13 @@ void ena_pci(unsigned queue_pairs, struct pci_config_conf *ret)
 /* Everything the guest has made is gone. */
 static void stop(struct ena *e)
 {
-	unsigned i;
-
 	memset(&e->regs, 0, sizeof(e->regs));
 	memset(&e->admin, 0, sizeof(e->admin));
 	memset(&e->aenq, 0, sizeof(e->aenq));
 	memset(e->cq, 0, sizeof(e->cq));
 	memset(e->vector, 0, sizeof(e->vector));
-	for (i = 0; i < ENA_QUEUES_MAX; i++) {
-		e->txq[i].sq.depth = 0;
-		e->rxq[i].sq.depth = 0;
-	}
+	memset(e->txq, 0, sizeof(e->txq));
+	memset(e->rxq, 0, sizeof(e->rxq));
 	e->base = e->stats;
 	ena_feature_reset(e);
 }

@@ -71,7 +71,10 @@ void rss_reset(struct rss *r, uint16_t sq_idx)
 		r->fields[i] = rss_supported((enum ena_rss_proto)i);
 	for (i = 0; i < RSS_TABLE_SIZE; i++)
 		r->table[i] = sq_idx;
-	words_make(r, default_key);
+	/* A guest may reset its device all day long. */
+	if (!r->words_default)
+		words_make(r, default_key);
+	r->words_default = true;
 }
 
 void rss_key_set(struct rss *r, const uint8_t key[ENA_RSS_KEY_BYTES])
@@ -81,6 +84,7 @@ void rss_key_set(struct rss *r, const uint8_t key[ENA_RSS_KEY_BYTES])
 
 	memcpy(r->key, key, sizeof(r->key));
 	r->key_set = true;
+	r->words_default = false;
 	for (i = 0; i < sizeof(turned); i++)
 		turned[i] = key[sizeof(turned) - 1 - i];
 	words_make(r, turned);

@@ -28,6 +28,7 @@ struct rss {
 	uint16_t fields[ENA_RSS_PROTOS_USED];
 	uint16_t table[RSS_TABLE_SIZE]; /* RX submission queue indices */
 	uint32_t init_val;              /* told back, not used */
+	bool words_default;             /* word[] is of the default key */
 	/* word[i][b]: what byte b at offset i of the input adds to the hash */
 	uint32_t word[RSS_INPUT_MAX][256];
 };
