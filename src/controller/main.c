@@ -36,7 +36,7 @@
 #include "seccomp_niterd.h"
 
 enum {
-	FDS_MAX = 4096, /* three service sockets an instance */
+	FDS_MAX = 1024, /* the launcher runs 64 instances at most: three service sockets each */
 	EXPIRE_EVERY_S = 60,
 };
 

@@ -17,7 +17,11 @@
 #include "base/log.h"
 #include "controller/niterd.h"
 
-enum { OUT_MAX = 1024, RECV_PER_WAKE = 64 };
+enum {
+	OUT_MAX = 256,       /* messages that wait: more than all about one instance */
+	OUT_WIRE_MAX = 4096, /* ... about a host */
+	RECV_PER_WAKE = 64,
+};
 
 /* Too big for the stack; one thread. */
 static struct ctl_msg msg_buf;
@@ -117,7 +121,7 @@ int svc_send(struct svc *s, uint8_t *packet, size_t len, uint32_t *ret_seq)
 		if (r != -EAGAIN)
 			return r;
 	}
-	if (s->out_cnt == OUT_MAX)
+	if (s->out_cnt == (s->kind == SVC_WIRE ? OUT_WIRE_MAX : OUT_MAX))
 		return -ENOBUFS;
 	o = malloc(sizeof(*o) + len);
 	if (!o)

@@ -817,6 +817,31 @@ def test_restarted_processes_are_told_everything_again():
     h.close()
 
 
+def test_a_card_that_breaks_the_protocol_or_reads_nothing_harms_nobody():
+    h = Host()
+    h.image()
+    bad = h.json("run", "debian", "--type", "t3a.micro", "--name", "bad")["instance"]
+    deaf = h.json("run", "debian", "--type", "t3a.small", "--name", "deaf")["instance"]
+    good = h.json("run", "debian", "--type", "t3.nano", "--name", "good")["instance"]
+    h.ok("peer", "add", "other", "10.77.0.2", FINGERPRINT)
+    r = Raw(h.sock)
+    began = time.time()
+    for n in range(240):  # a rule list and a mapping each time, for every card
+        ip = f"172.31.9.{n + 4}"
+        assert "result" in r.ask("peer.map", peer="other", private_ip=ip, mac=f"06:00:00:00:00:{n:02x}")
+        assert "result" in r.ask("peer.unmap", peer="other", private_ip=ip)
+    assert "result" in r.ask("peer.map", peer="other", private_ip="172.31.9.1", mac="06:00:00:00:00:01")
+    assert time.time() - began < 20
+    h.settled()
+    assert h.told("card", good["id"])[-1]["mappings"] == [[4, "172.31.9.1", "06:00:00:00:00:01", 1]]
+    assert len(h.told("card", bad["id"])) <= 8 and h.told("card", deaf["id"]) == []
+    for i in (bad, deaf, good):
+        assert h.state_of(i["id"])["state"] == "running"
+    h.ok("rm", "bad", "deaf", "good")
+    assert network(h)["interfaces"] == []
+    h.close()
+
+
 def test_group_references_follow_members_on_other_hosts():
     h = Host()
     h.image()

@@ -22,7 +22,8 @@
  * metadata process, the wire or the gateway it was for has read it. FAKE_PORT_TAKEN is a host port no forward can have; FAKE_NO_UPLINK means no gateway.
  * The wire refuses an interface the first time if FAKE_WIRE_LATE is set, as one whose ring has not come yet.
  *
- * Guests of type c5.large ignore their power button, those of t3a.nano boot in silence. A kernel that begins with "BAD" is refused. FAKE_DISK_BYTES limits
+ * Guests of type c5.large ignore their power button, those of t3a.nano boot in silence. The network card of a t3a.micro breaks the
+ * protocol, that of a t3a.small reads nothing. A kernel that begins with "BAD" is refused. FAKE_DISK_BYTES limits
  * the size of a volume, FAKE_RAM_MIB the host's memory. With FAKE_JAIL=1 (needs root) niterd gets the namespaces, the uid
  * and the detached state directory that the real launcher gives it, and so its empty root.
  */
@@ -658,6 +659,8 @@ static void turn(struct pollfd *p, nfds_t cnt)
 			if (p[k].fd == f.gateway[gw].svc)
 				told(p[k].fd, "gateway", f.gateway[gw].id);
 		} else if (p[k].fd == g->card) {
+			if (strcmp(g->type, "t3a.micro") == 0)
+				(void)!ctl_send(g->card, CTL_L_HOST_READ, 1, NULL, NULL, 0);
 			told(g->card, "card", g->id);
 		} else if (p[k].fd == g->meta) {
 			told(g->meta, "metadata", g->id);
@@ -745,11 +748,12 @@ int main(int argc, char **argv)
 		p[4] = (struct pollfd){ .fd = f.wire, .events = POLLIN };
 		for (size_t k = 0; k < GUESTS_MAX; k++) {
 			const struct guest *g = &f.guest[k];
-			bool there = g->id[0] != '\0';
+			bool there = g->id[0] != '\0',
+			     hears = there && strcmp(g->type, "t3a.small") != 0;
 
 			p[5 + k] = (struct pollfd){ .fd = there ? g->svc : -1, .events = POLLIN };
 			p[5 + GUESTS_MAX + k] =
-				(struct pollfd){ .fd = there ? g->card : -1, .events = POLLIN };
+				(struct pollfd){ .fd = hears ? g->card : -1, .events = POLLIN };
 			p[5 + 2 * GUESTS_MAX + k] =
 				(struct pollfd){ .fd = there ? g->meta : -1, .events = POLLIN };
 		}
