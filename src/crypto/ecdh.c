@@ -184,8 +184,8 @@ static int p384_pkey(const uint8_t pub[P384_PUBLIC_BYTES], const BIGNUM *d, EVP_
 	    OSSL_PARAM_BLD_push_utf8_string(b, OSSL_PKEY_PARAM_GROUP_NAME, SN_secp384r1, 0) != 1 ||
 	    OSSL_PARAM_BLD_push_octet_string(b, OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point)) !=
 		    1 ||
-	    (d && OSSL_PARAM_BLD_push_BN_pad(b, OSSL_PKEY_PARAM_PRIV_KEY, d, P384_SCALAR_BYTES) !=
-			  1))
+	    (d &&
+	     OSSL_PARAM_BLD_push_BN_pad(b, OSSL_PKEY_PARAM_PRIV_KEY, d, P384_SCALAR_BYTES) != 1))
 		return fail(-EIO);
 	params = OSSL_PARAM_BLD_to_param(b);
 	if (!params)

@@ -65,7 +65,9 @@ static void x25519_shared__refuses_points_of_small_order(void **state)
 
 static void x25519_new__makes_pairs_that_agree(void **state)
 {
-	CLEANUP(key_freep) struct key *a = NULL, *b = NULL, *ab = NULL, *ba = NULL, *short_key = NULL;
+	CLEANUP(key_freep)
+	struct key *a = NULL,
+		   *b = NULL, *ab = NULL, *ba = NULL, *short_key = NULL;
 	uint8_t pa[32], pb[32];
 
 	(void)state;

@@ -89,7 +89,8 @@ static void ecdsa_p384_sign__is_verified_by_its_own_key_only(void **state)
 /* Made with: openssl pkey -pubin -outform DER | sha256sum */
 static void ecdsa_p384_spki__is_what_openssl_writes(void **state)
 {
-	uint8_t pub[96], der[ECDSA_P384_SPKI_BYTES], sum[HASH_SHA256_BYTES], want[HASH_SHA256_BYTES];
+	uint8_t pub[96], der[ECDSA_P384_SPKI_BYTES], sum[HASH_SHA256_BYTES],
+		want[HASH_SHA256_BYTES];
 
 	(void)state;
 	hex(pub_hex, pub, sizeof(pub));

@@ -24,7 +24,7 @@ struct numbers {
 
 static void numbers_done(struct numbers *b)
 {
-	BIGNUM *const all[] = { b->n,  b->e,	b->d,  b->p,  b->q,  b->dp,
+	BIGNUM *const all[] = { b->n,  b->e,    b->d,  b->p,  b->q,  b->dp,
 				b->dq, b->qinv, b->p1, b->q1, b->phi };
 	size_t i;
 
@@ -89,7 +89,7 @@ static BIGNUM *secret_bn(void)
 
 static bool numbers_alloc(struct numbers *b)
 {
-	BIGNUM **const secret[] = { &b->d,  &b->p,    &b->q,  &b->dp, &b->dq,
+	BIGNUM **const secret[] = { &b->d,    &b->p,  &b->q,  &b->dp, &b->dq,
 				    &b->qinv, &b->p1, &b->q1, &b->phi };
 	size_t i;
 

@@ -83,15 +83,18 @@ static void rsa_sign__is_verified_with_the_certificate(void **state)
 /* Made with: openssl genrsa 2048; openssl dgst -sha256 -sign; primes from openssl rsa -text. */
 static void rsa_sign__agrees_with_the_openssl_command(void **state)
 {
-	static const char p_hex[] = "dcb2c3ac0d96e20e5b3d1f3f5a45c3fe252c8bae1177724d805775b811294f64"
-				    "2c496c6eb7befa680f3b4cd953aeed3c94e8771c087be2d06b326e6e46dc515a"
-				    "5cdfd4ff8740b9fdff0e6ac234f8ba310ce8f10015c424a15a3749b32283f7d7"
-				    "a96c6de3b55ba7830ae88aece3f03454bad9fd70a1261299bf7e49aa870e5b9d";
-	static const char q_hex[] = "dac4a07628611c280f1b67fbab8b8c9352be00f8034dada7730b7b3f95488a72"
-				    "f476572d71ff2950eb92751fb2db731601512099d62a56beffdfe8b52aae542d"
-				    "90df931163284c2f27613847de5ce85a18140aa1499c13b82873c4946b258991"
-				    "33f5feaebfe8a8155db7d99a3ad2d13cbd794cc8517bd99c2f91c332106e3dcd";
-	static const char sum_hex[] = "0878855929efec295fd4f41247ec2ed43c07b09673fabf37bb995c73ab99110e"; /* SHA-256 of the signature of "sample" */
+	static const char p_hex[] =
+		"dcb2c3ac0d96e20e5b3d1f3f5a45c3fe252c8bae1177724d805775b811294f64"
+		"2c496c6eb7befa680f3b4cd953aeed3c94e8771c087be2d06b326e6e46dc515a"
+		"5cdfd4ff8740b9fdff0e6ac234f8ba310ce8f10015c424a15a3749b32283f7d7"
+		"a96c6de3b55ba7830ae88aece3f03454bad9fd70a1261299bf7e49aa870e5b9d";
+	static const char q_hex[] =
+		"dac4a07628611c280f1b67fbab8b8c9352be00f8034dada7730b7b3f95488a72"
+		"f476572d71ff2950eb92751fb2db731601512099d62a56beffdfe8b52aae542d"
+		"90df931163284c2f27613847de5ce85a18140aa1499c13b82873c4946b258991"
+		"33f5feaebfe8a8155db7d99a3ad2d13cbd794cc8517bd99c2f91c332106e3dcd";
+	static const char sum_hex[] = "0878855929efec295fd4f41247ec2ed43c07b09673fabf37bb995c73ab99"
+				      "110e"; /* SHA-256 of the signature of "sample" */
 	uint8_t p[RSA_PRIME_BYTES], q[RSA_PRIME_BYTES], sig[RSA_SIGNATURE_BYTES], sum[32], want[32];
 	struct rsa k = { NULL, NULL }, turned;
 

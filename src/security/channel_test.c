@@ -33,7 +33,8 @@ static struct host {
 } host[HOSTS];
 static struct ctl_msg answer;
 static const char inst[] = "i-0123456789abcdef0", account[] = "111122223333";
-static const char doc[] = "{\n  \"accountId\" : \"111122223333\",\n  \"instanceId\" : \"i-0123456789abcdef0\"\n}";
+static const char doc[] =
+	"{\n  \"accountId\" : \"111122223333\",\n  \"instanceId\" : \"i-0123456789abcdef0\"\n}";
 
 static void turn(struct host *h)
 {
@@ -57,8 +58,8 @@ static int control(struct host *h, enum ctl_type type, const void *body, int fd)
 }
 
 /* Return: the other end; the answer's error when it was refused. */
-static int channel(struct host *h, enum ctl_key_purpose purpose, const char *acc, const char *instance,
-		   const char *volume)
+static int channel(struct host *h, enum ctl_key_purpose purpose, const char *acc,
+		   const char *instance, const char *volume)
 {
 	struct ctl_sec_channel g = { .purpose = (uint16_t)purpose };
 	int ours = -1, theirs = -1, r;
@@ -97,7 +98,8 @@ static int setup(void **state)
 		assert_true(h->wire >= 0);
 	}
 	for (i = 0; i < HOSTS; i++) {
-		memcpy(p.fingerprint, host[!i].s.identity.tunnel.fingerprint, sizeof(p.fingerprint));
+		memcpy(p.fingerprint, host[!i].s.identity.tunnel.fingerprint,
+		       sizeof(p.fingerprint));
 		assert_int_equal(ctl_send(host[i].wire, CTL_TUN_PEER_SET, 0, &p, NULL, 0), 0);
 	}
 	return 0;
@@ -334,15 +336,17 @@ static bool openssl(const char *const argv[])
 /* As people check it, with the openssl command and the certificate alone. */
 static void metadata_channel__signs_what_openssl_verifies(void **state)
 {
-	static const char *const x509[] = { "openssl", "x509", "-inform", "DER", "-in", "cert.der",
-					    "-out",    "cert.pem", NULL };
-	static const char *const extract[] = { "openssl", "x509",    "-inform", "DER", "-in",
-					       "cert.der", "-pubkey", "-noout", "-out", "pub.pem", NULL };
-	static const char *const dgst[] = { "openssl",	  "dgst", "-sha256", "-verify", "pub.pem",
+	static const char *const x509[] = { "openssl",  "x509", "-inform",  "DER", "-in",
+					    "cert.der", "-out", "cert.pem", NULL };
+	static const char *const extract[] = { "openssl", "x509",     "-inform", "DER",
+					       "-in",     "cert.der", "-pubkey", "-noout",
+					       "-out",    "pub.pem",  NULL };
+	static const char *const dgst[] = { "openssl",    "dgst", "-sha256", "-verify", "pub.pem",
 					    "-signature", "sig",  "doc",     NULL };
-	static const char *const smime[] = { "openssl", "smime", "-verify",  "-inform",  "DER",
-					     "-in",	"p7",	 "-certfile", "cert.pem", "-noverify",
-					     "-out",	"out",	 NULL };
+	static const char *const smime[] = { "openssl",  "smime",     "-verify", "-inform",
+					     "DER",      "-in",       "p7",      "-certfile",
+					     "cert.pem", "-noverify", "-out",    "out",
+					     NULL };
 	const struct identity *id = &host[0].s.identity;
 	struct ctl_signed *a = &answer.u.signed_identity;
 	int sock = channel(&host[0], CTL_KEY_FOR_METADATA, account, inst, ""), fd;

@@ -95,8 +95,8 @@ int identity_encode(const struct identity *id, const struct key *key,
 }
 
 /* Decrypts in @plain, which the caller wipes. */
-static int open_in(const uint8_t *b, size_t len, const struct key *key,
-		   uint8_t plain[SECRET_BYTES], struct identity *id)
+static int open_in(const uint8_t *b, size_t len, const struct key *key, uint8_t plain[SECRET_BYTES],
+		   struct identity *id)
 {
 	struct rd in = rd_init(b, len);
 	CLEANUP(key_freep) struct key *k = NULL;

@@ -191,7 +191,8 @@ static void identity__leaves_no_copy_behind_after_signing(void **state)
 {
 	struct key *turned_key[3] = { NULL, NULL, NULL };
 	CLEANUP(key_freep) struct key *probe = NULL;
-	uint8_t sig[RSA_SIGNATURE_BYTES], der[2048], ecdsa[ECDSA_P384_SIGNATURE_BYTES], pub[P384_PUBLIC_BYTES];
+	uint8_t sig[RSA_SIGNATURE_BYTES], der[2048], ecdsa[ECDSA_P384_SIGNATURE_BYTES],
+		pub[P384_PUBLIC_BYTES];
 	CLEANUP(key_freep) struct key *peer = NULL, *shared = NULL;
 	const struct key *secret[3];
 	volatile uint8_t *copy;

@@ -146,7 +146,7 @@ static void identity_start(struct service *s, int dir)
 	(void)snprintf(f->why, sizeof(f->why), "no identity");
 	(void)snprintf(
 		f->text, sizeof(f->text),
-		r == -EBADMSG	? "%s is damaged, or of another root key (%s): put it back from a "
+		r == -EBADMSG   ? "%s is damaged, or of another root key (%s): put it back from a "
 				  "copy; without it, remove it and tell the other hosts this "
 				  "host's new fingerprint"
 		: r == -ENOTSUP ? "%s was written by a newer Niter (%s): install that version"

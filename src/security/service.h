@@ -68,8 +68,8 @@ struct service {
 	bool has_identity;
 	struct root_refusal identity_refusal; /* why not */
 	struct identity identity;
-	struct channel *wire;  /* the one of CTL_KEY_FOR_WIRE, if it is open */
-	struct tunnel *tunnel; /* as long as @wire is */
+	struct channel *wire;              /* the one of CTL_KEY_FOR_WIRE, if it is open */
+	struct tunnel *tunnel;             /* as long as @wire is */
 	uint32_t release_cnt, refused_cnt; /* since start */
 	struct ctl_msg msg;                /* the one being handled: too large for the stack */
 	struct ctl_key_data answer;        /* wiped after use */

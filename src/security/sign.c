@@ -196,8 +196,7 @@ static bool name(struct scanner *s, struct text *ret)
 		if (!letter_or_digit(ret->p[i]))
 			return false;
 	for (i = 0; i < s->name_cnt; i++)
-		if (s->name[i].len == ret->len &&
-		    strncasecmp(s->name[i].p, ret->p, ret->len) == 0)
+		if (s->name[i].len == ret->len && strncasecmp(s->name[i].p, ret->p, ret->len) == 0)
 			return false;
 	s->name[s->name_cnt++] = *ret;
 	return true;

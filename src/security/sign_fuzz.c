@@ -26,8 +26,7 @@ static void check_value(const json_t *v)
 	must(!json_is_object(v));
 	if (!json_is_array(v))
 		return;
-	json_array_foreach(v, i, e)
-		must(!json_is_object(e) && !json_is_array(e));
+	json_array_foreach(v, i, e) must(!json_is_object(e) && !json_is_array(e));
 }
 
 static bool says(json_t *doc, const char *name, const char *want)
@@ -65,7 +64,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(json_is_object(doc) && says(doc, "instanceId", instance));
 	v = json_object_get(doc, "accountId");
 	must(r != 0 || !v || says(doc, "accountId", account));
-	json_object_foreach(doc, name, v) {
+	json_object_foreach(doc, name, v)
+	{
 		must(strlen(name) > 0);
 		check_value(v);
 	}

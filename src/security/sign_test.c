@@ -21,22 +21,23 @@ static void sign_document_check__takes_the_document_of_ec2(void **state)
 {
 	(void)state;
 	/* As AWS shows it, blanks and line ends included. */
-	assert_int_equal(check("{\n    \"devpayProductCodes\" : null,\n"
-			       "    \"marketplaceProductCodes\" : [ \"1abc2defghijklm3nopqrs4tu\" ], \n"
-			       "    \"availabilityZone\" : \"us-west-2b\",\n"
-			       "    \"privateIp\" : \"10.158.112.84\",\n"
-			       "    \"version\" : \"2017-09-30\",\n"
-			       "    \"instanceId\" : \"i-0123456789abcdef0\",\n"
-			       "    \"billingProducts\" : null,\n"
-			       "    \"instanceType\" : \"t2.micro\",\n"
-			       "    \"accountId\" : \"111122223333\",\n"
-			       "    \"imageId\" : \"ami-5fb8c835\",\n"
-			       "    \"pendingTime\" : \"2016-11-19T16:32:11Z\",\n"
-			       "    \"architecture\" : \"x86_64\",\n"
-			       "    \"kernelId\" : null,\n"
-			       "    \"ramdiskId\" : null,\n"
-			       "    \"region\" : \"us-west-2\"\n}"),
-			 0);
+	assert_int_equal(
+		check("{\n    \"devpayProductCodes\" : null,\n"
+		      "    \"marketplaceProductCodes\" : [ \"1abc2defghijklm3nopqrs4tu\" ], \n"
+		      "    \"availabilityZone\" : \"us-west-2b\",\n"
+		      "    \"privateIp\" : \"10.158.112.84\",\n"
+		      "    \"version\" : \"2017-09-30\",\n"
+		      "    \"instanceId\" : \"i-0123456789abcdef0\",\n"
+		      "    \"billingProducts\" : null,\n"
+		      "    \"instanceType\" : \"t2.micro\",\n"
+		      "    \"accountId\" : \"111122223333\",\n"
+		      "    \"imageId\" : \"ami-5fb8c835\",\n"
+		      "    \"pendingTime\" : \"2016-11-19T16:32:11Z\",\n"
+		      "    \"architecture\" : \"x86_64\",\n"
+		      "    \"kernelId\" : null,\n"
+		      "    \"ramdiskId\" : null,\n"
+		      "    \"region\" : \"us-west-2\"\n}"),
+		0);
 	assert_int_equal(check("{" ID "}"), 0);
 	assert_int_equal(check(" \t\r\n{ " ID ", \"n\":[0,-1.5e-3,true,false,null,\"\\u00e9\\n\"],"
 			       "\"e\":[]}\n"),
@@ -51,8 +52,8 @@ static void sign_document_check__is_for_one_instance_and_its_account(void **stat
 	assert_int_equal(check("{\"instanceId\":\"i-0123456789abcdef00\"}"), -EACCES);
 	assert_int_equal(check("{" ID ",\"accountId\":\"111122223333\"}"), 0);
 	assert_int_equal(check("{" ID ",\"accountId\":\"111122223334\"}"), -EACCES);
-	assert_int_equal(sign_document_check("{" ID ",\"accountId\":\"5\"}", strlen(ID) + 18, inst, ""),
-			 0);
+	assert_int_equal(
+		sign_document_check("{" ID ",\"accountId\":\"5\"}", strlen(ID) + 18, inst, ""), 0);
 	assert_int_equal(check("{}"), -EINVAL);
 	assert_int_equal(check("{\"a\":1}"), -EINVAL); /* says no instance */
 	assert_int_equal(check("{\"instanceId\":\"\"}"), -EINVAL);
@@ -93,18 +94,35 @@ static void sign_document_check__refuses_two_meanings(void **state)
 	for (i = 0; i < sizeof(docs) / sizeof(docs[0]); i++)
 		assert_int_equal(check(docs[i]), -EINVAL);
 	assert_int_equal(sign_document_check("{" ID "}\0", strlen(ID) + 3, inst, ""), -EINVAL);
-	assert_int_equal(sign_document_check("{" ID ",\"a\":\"\0\"}", strlen(ID) + 10, inst, ""), -EINVAL);
+	assert_int_equal(sign_document_check("{" ID ",\"a\":\"\0\"}", strlen(ID) + 10, inst, ""),
+			 -EINVAL);
 }
 
 static void sign_document_check__refuses_what_is_no_json(void **state)
 {
 	static const char *const values[] = {
-		"", ",", "tru", "nul", "TRUE", "NaN", "+1", "01", "1.", ".5", "1e", "1e+", "0x1", "--1", "1 2",
-		"\"", "\"\\x\"", "\"\\u12g4\"", "\"\\", "\"a\nb\"", "[", "[1", "[1,", "[1,]", "[,1]", "[1 2]", "]",
+		"",     ",",        "tru", "nul", "TRUE", "NaN",  "+1",   "01",      "1.",
+		".5",   "1e",       "1e+", "0x1", "--1",  "1 2",  "\"",   "\"\\x\"", "\"\\u12g4\"",
+		"\"\\", "\"a\nb\"", "[",   "[1",  "[1,",  "[1,]", "[,1]", "[1 2]",   "]",
 	};
 	static const char *const good[] = {
-		"0", "-0", "10", "0.5", "1e5", "1E+5", "-1.25e-2", "true", "false", "null", "\"\"", "\"\\u12aF\"",
-		"\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "[]", "[ ]", "[1]", "[ 1 , \"a\" , null ]",
+		"0",
+		"-0",
+		"10",
+		"0.5",
+		"1e5",
+		"1E+5",
+		"-1.25e-2",
+		"true",
+		"false",
+		"null",
+		"\"\"",
+		"\"\\u12aF\"",
+		"\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"",
+		"[]",
+		"[ ]",
+		"[1]",
+		"[ 1 , \"a\" , null ]",
 	};
 	char doc[256];
 	size_t i;
@@ -121,7 +139,8 @@ static void sign_document_check__refuses_what_is_no_json(void **state)
 		assert_int_equal(check(doc), 0);
 	}
 	/* Every beginning of a good document. */
-	(void)snprintf(doc, sizeof(doc), "{ \"b\" : [ true , -1.5e3 ] , %s , \"c\":\"\\u0041\" }", ID);
+	(void)snprintf(doc, sizeof(doc), "{ \"b\" : [ true , -1.5e3 ] , %s , \"c\":\"\\u0041\" }",
+		       ID);
 	assert_int_equal(check(doc), 0);
 	for (i = 0; i + 1 <= strlen(doc) - 1; i++)
 		assert_int_equal(sign_document_check(doc, i, inst, ""), -EINVAL);

@@ -72,7 +72,8 @@ MUST_USE int tunnel_message(struct tunnel *t, const struct ctl_tun_message *m, u
  * @ret: ->err is the result too; the caller wipes it
  * Return: 0, -ENOENT, -EALREADY, -EINVAL, -E2BIG, -ENOMEM, -EIO.
  */
-MUST_USE int tunnel_key(struct tunnel *t, const struct ctl_tun_key_read *q, struct ctl_tun_key *ret);
+MUST_USE int tunnel_key(struct tunnel *t, const struct ctl_tun_key_read *q,
+			struct ctl_tun_key *ret);
 
 /* tunnel_expire(): wipe what is too old. Return: when to come again, UINT64_MAX: never. */
 uint64_t tunnel_expire(struct tunnel *t, uint64_t now_ns);

@@ -122,8 +122,7 @@ int initiator_done(struct peer *p, const struct tunnel_msg *m, const uint8_t *b,
 	struct transcript tr;
 	int r;
 
-	if (!is_ours(p, HS_FINISH, m, now_ns) ||
-	    memcmp(m->sid_r, h->sid_r, sizeof(h->sid_r)) != 0)
+	if (!is_ours(p, HS_FINISH, m, now_ns) || memcmp(m->sid_r, h->sid_r, sizeof(h->sid_r)) != 0)
 		return -ESTALE;
 	if (m->number != h->epoch || h->epoch <= p->epoch)
 		return -ERANGE;

@@ -129,7 +129,8 @@ int tunnel_proof_make(struct transcript *t, enum tunnel_type type, const struct 
 		n = signed_text(t, label, text);
 		if (n < 0)
 			return n;
-		r = ecdsa_p384_sign(id->key, text, (size_t)n, t->b + t->len - TUNNEL_TAIL_SIGNATURE);
+		r = ecdsa_p384_sign(id->key, text, (size_t)n,
+				    t->b + t->len - TUNNEL_TAIL_SIGNATURE);
 		if (r < 0)
 			return r;
 	}

@@ -13,8 +13,8 @@
 #define COOKIE_KEY_NS (120 * TUNNEL_S)
 
 enum {
-	BAD_MAX = 8,       /* wrong REPLYs or FINISHes before a handshake is deaf */
-	COOKIES_MAX = 2,   /* taken for one TUN_START */
+	BAD_MAX = 8,     /* wrong REPLYs or FINISHes before a handshake is deaf */
+	COOKIES_MAX = 2, /* taken for one TUN_START */
 	SESSIONS = 2,
 };
 
@@ -52,7 +52,7 @@ struct peer {
 	struct peer *next;
 	uint32_t id;
 	uint8_t fp[TUNNEL_FINGERPRINT_BYTES];
-	struct handshake ours, theirs; /* who began */
+	struct handshake ours, theirs;    /* who began */
 	struct session session[SESSIONS]; /* newest first */
 	uint32_t epoch;                   /* the last one */
 	bool told;                        /* a refusal, since the last TUN_START */
@@ -90,8 +90,8 @@ MUST_USE int session_take(struct peer *p, struct handshake *h, bool initiator, u
 MUST_USE int initiator_begin(struct tunnel *t, struct peer *p, uint64_t now_ns);
 MUST_USE int initiator_reply(struct tunnel *t, struct peer *p, const struct tunnel_msg *m,
 			     const uint8_t *b, size_t len, uint64_t now_ns, struct tunnel_out *out);
-MUST_USE int initiator_done(struct peer *p, const struct tunnel_msg *m, const uint8_t *b, size_t len,
-			    uint64_t now_ns, struct tunnel_out *out);
+MUST_USE int initiator_done(struct peer *p, const struct tunnel_msg *m, const uint8_t *b,
+			    size_t len, uint64_t now_ns, struct tunnel_out *out);
 MUST_USE int initiator_cookie(struct peer *p, const struct tunnel_msg *m, uint64_t now_ns,
 			      struct tunnel_out *out);
 MUST_USE int initiator_refused(struct peer *p, const struct tunnel_msg *m, uint64_t now_ns,
@@ -101,4 +101,5 @@ MUST_USE int initiator_refused(struct peer *p, const struct tunnel_msg *m, uint6
 MUST_USE int responder_init(struct tunnel *t, struct peer *p, const struct tunnel_msg *m,
 			    const uint8_t *b, uint64_t now_ns, struct tunnel_out *out);
 MUST_USE int responder_finish(struct tunnel *t, struct peer *p, const struct tunnel_msg *m,
-			      const uint8_t *b, size_t len, uint64_t now_ns, struct tunnel_out *out);
+			      const uint8_t *b, size_t len, uint64_t now_ns,
+			      struct tunnel_out *out);

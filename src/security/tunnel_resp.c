@@ -103,8 +103,7 @@ static int admit(struct tunnel *t, struct peer *p, const struct tunnel_msg *m, c
 	if (r == 1)
 		return bucket_take(&p->proved, 1, now_ns) == 0 ? 0 : -EAGAIN;
 	if (memcmp(m->cookie, none, sizeof(none)) != 0 || handshake_alive(&p->theirs, now_ns) ||
-	    bucket_take(&p->plain, 1, now_ns) != 0 ||
-	    bucket_take(&t->plain, 1, now_ns) != 0)
+	    bucket_take(&p->plain, 1, now_ns) != 0 || bucket_take(&t->plain, 1, now_ns) != 0)
 		return cookie_ask(t, p, m, b, out);
 	return 0;
 }
@@ -132,8 +131,8 @@ static int reply_make(struct tunnel *t, const struct tunnel_msg *init, struct tu
 }
 
 /* A whole new handshake, on the side: the one that is there stays until this one is whole. */
-static int respond(struct tunnel *t, struct peer *p, const struct tunnel_msg *init, const uint8_t *b,
-		   uint64_t now_ns, struct handshake *ret)
+static int respond(struct tunnel *t, struct peer *p, const struct tunnel_msg *init,
+		   const uint8_t *b, uint64_t now_ns, struct handshake *ret)
 {
 	uint32_t last = init->number > p->epoch ? init->number : p->epoch;
 	struct tunnel_msg m = { .type = TUNNEL_REPLY, .number = last + 1 };
@@ -196,7 +195,8 @@ int responder_init(struct tunnel *t, struct peer *p, const struct tunnel_msg *m,
 }
 
 /* Who sent this FINISH? *t ends with it. Return: 0 the peer, -errno. */
-static int finish_check(const struct peer *p, const struct tunnel_msg *m, const struct transcript *t)
+static int finish_check(const struct peer *p, const struct tunnel_msg *m,
+			const struct transcript *t)
 {
 	uint8_t fp[TUNNEL_FINGERPRINT_BYTES];
 	int r;
@@ -229,7 +229,8 @@ static int done_make(struct tunnel *t, struct handshake *h)
 }
 
 /* It is the peer: an epoch begins. */
-static int finish_take(struct tunnel *t, struct peer *p, const struct transcript *tr, uint64_t now_ns)
+static int finish_take(struct tunnel *t, struct peer *p, const struct transcript *tr,
+		       uint64_t now_ns)
 {
 	struct handshake *h = &p->theirs;
 	int r;

@@ -702,7 +702,8 @@ static void tunnel_key__is_bounded(void **state)
 
 static void tunnel_peer_set__keeps_changes_and_removes(void **state)
 {
-	static const uint8_t none[TUNNEL_FINGERPRINT_BYTES], another[TUNNEL_FINGERPRINT_BYTES] = { 3 };
+	static const uint8_t none[TUNNEL_FINGERPRINT_BYTES],
+		another[TUNNEL_FINGERPRINT_BYTES] = { 3 };
 
 	(void)state;
 	run(&a, &b);

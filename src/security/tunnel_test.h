@@ -14,7 +14,7 @@ struct host {
 	struct key *key;
 	struct tunnel_identity id;
 	struct tunnel *t;
-	uint32_t peer; /* how it calls the other one */
+	uint32_t peer;             /* how it calls the other one */
 	uint32_t epoch, ready_cnt; /* of the last good TUN_READY; how many came */
 	int ready_err;
 	struct tunnel_out out;
