@@ -129,7 +129,7 @@ enum ctl_type {
 	CTL_WIRE_PEER_SET = 0x0710,      /* wire: another host */
 	CTL_WIRE_PEER_DEL = 0x0711,
 	/* launcher -> wire */
-	CTL_WIRE_CONFIG = 0x0720,        /* fds: UDP socket, tunnel channel (to niter-security), service socket */
+	CTL_WIRE_CONFIG = 0x0720,        /* fds: UDP socket, tunnel channel (to niter-security), service socket. CTL_ACK */
 	CTL_WIRE_PORT_ADD = 0x0721,      /* fds: packet ring, eventfd the wire signals, eventfd it waits for. CTL_ACK */
 	CTL_WIRE_PORT_DEL = 0x0722,      /* CTL_ACK */
 	/* launcher -> gateway */

@@ -120,13 +120,10 @@ static int port_remove(struct wire *w, const char *id)
 void wire_control(struct wire *w, struct ctl_msg *m)
 {
 	const char *id = m->u.wire_port_ref.interface_id;
-	int r;
 
 	switch ((unsigned)m->type) {
 	case CTL_WIRE_CONFIG:
-		r = configure(w, m);
-		if (r < 0)
-			log_err("wire.config", "err=%d text=\"%s\"", r, strerrordesc_np(-r));
+		answer(CTL_FD, m->seq, configure(w, m), "the wire's sockets", "");
 		return;
 	case CTL_WIRE_PORT_ADD:
 		answer(CTL_FD, m->seq, port_add(w, m), "port", id);
@@ -202,6 +199,8 @@ static int peer_set(struct wire *w, const struct ctl_wire_peer *c)
 	r = udp_addr_make(&w->udp, c->family, c->addr, c->port, &addr);
 	if (r < 0)
 		return r;
+	if (peer_by_addr(w, &addr) && peer_by_addr(w, &addr) != p)
+		return -EEXIST; /* two hosts cannot be at one address: handshakes are told apart by it */
 	if (p && memcmp(p->fingerprint, c->fingerprint, sizeof(p->fingerprint)) != 0) {
 		/* Another host under the old name. */
 		peer_clock_init(&p->clock);

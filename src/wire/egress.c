@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/num.h"
+#include "wire/guard.h"
 #include "wire/wire.h"
 
 static const enum port_drop verdict_drop[] = {
@@ -20,23 +21,6 @@ static const enum port_drop verdict_drop[] = {
 	[INNER_ETHERTYPE] = PORT_D_ETHERTYPE,
 	[INNER_GROUP] = PORT_D_GROUP,
 };
-
-/* May @p send packets from @i's source address? */
-static bool source_ok(const struct port *p, const struct inner *i)
-{
-	unsigned k;
-
-	if (p->flags & CTL_VPC_GATEWAY) /* for the whole world, but for nobody inside */
-		return i->family == CTL_IPV4 &&
-		       !inner_in_block(i->src_ip, p->vpc_addr, p->vpc_prefix);
-	if (!(p->flags & CTL_VPC_SOURCE_DEST_CHECK))
-		return true;
-	for (k = 0; k < p->address_cnt; k++)
-		if (p->address[k].family == i->family &&
-		    !memcmp(p->address[k].b, i->src_ip, sizeof(i->src_ip)))
-			return true;
-	return false;
-}
 
 /* Return: 0 it may travel, else 1 + enum port_drop. */
 static unsigned judge(const struct port *p, const uint8_t *copy, size_t len, struct inner *ret)
@@ -47,9 +31,9 @@ static unsigned judge(const struct port *p, const uint8_t *copy, size_t len, str
 		return 1 + verdict_drop[v];
 	if (!p->configured)
 		return 1 + PORT_D_UNCONFIGURED;
-	if (ret->src != p->mac)
+	if (!guard_src_mac(p, ret))
 		return 1 + PORT_D_SRC_MAC;
-	if (!source_ok(p, ret))
+	if (!guard_src_ip(p, ret))
 		return 1 + PORT_D_SRC_IP;
 	return 0;
 }

@@ -10,25 +10,8 @@
 
 #include "base/bytes.h"
 #include "base/num.h"
+#include "wire/guard.h"
 #include "wire/wire.h"
-
-/* Is the source address one of this peer's? @mac: the source MAC's entry; @port: who would get the packet. */
-static bool source_ok(const struct wire *w, const struct tunnel *t, const struct inner *i,
-		      const struct map_entry *mac, const struct port *port)
-{
-	struct map_key k = map_key_ip(t->vni, i->family, i->src_ip);
-	const struct map_entry *e = map_find(&w->map, &k);
-
-	if (!e) /* nobody's inside: a gateway may bring it from outside */
-		return mac->gateway && i->family == CTL_IPV4 &&
-		       !inner_in_block(i->src_ip, port->vpc_addr, port->vpc_prefix);
-	if (e->mac == i->src)
-		return true;
-	/* Forwarded by an instance of the same host. */
-	k = map_key_mac(t->vni, e->mac);
-	e = map_find(&w->map, &k);
-	return e && !e->port && e->peer == t->peer_id;
-}
 
 static void frame_deliver(struct wire *w, const struct tunnel *t, const uint8_t *frame, size_t len)
 {
@@ -43,7 +26,7 @@ static void frame_deliver(struct wire *w, const struct tunnel *t, const uint8_t 
 	}
 	k = map_key_mac(t->vni, i.src);
 	src = map_find(&w->map, &k);
-	if (!src || src->port || src->peer != t->peer_id) {
+	if (!guard_peer_mac(t, src)) {
 		w->cnt.drop[WIRE_D_SRC_MAC]++;
 		return;
 	}
@@ -54,7 +37,7 @@ static void frame_deliver(struct wire *w, const struct tunnel *t, const uint8_t 
 		w->cnt.drop[WIRE_D_UNKNOWN_DST]++;
 		return;
 	}
-	if (!source_ok(w, t, &i, src, p)) {
+	if (!guard_peer_ip(w, t, &i, src, p)) {
 		w->cnt.drop[WIRE_D_SRC_IP]++;
 		return;
 	}

@@ -93,7 +93,7 @@ void keys_ask(struct wire *w)
 
 static void handshake_out(struct wire *w, const struct ctl_tun_message *m)
 {
-	const struct peer *p = peer_by_id(w, m->peer);
+	struct peer *p = peer_by_id(w, m->peer);
 	uint8_t *to;
 
 	if (!p) /* niterd has taken him away meanwhile */

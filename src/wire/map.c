@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/bytes.h"
 #include "base/mem.h"
 
 int map_init(struct map *m)
@@ -24,21 +23,6 @@ void map_done(struct map *m)
 {
 	mem_free_pages(m->slot, MAP_SLOTS * sizeof(struct map_entry));
 	memset(m, 0, sizeof(*m));
-}
-
-struct map_key map_key_mac(uint32_t vni, uint64_t mac)
-{
-	return (struct map_key){ .a = mac, .c = vni };
-}
-
-struct map_key map_key_ip(uint32_t vni, uint8_t family, const uint8_t addr[16])
-{
-	struct map_key k = { .c = vni | (uint32_t)family << 24 };
-	struct rd in = rd_init(addr, 16);
-
-	k.a = rd_be64(&in);
-	k.b = rd_be64(&in);
-	return k;
 }
 
 /* Two rounds of multiply and fold; keys are niterd's, so nobody can choose them to collide. */

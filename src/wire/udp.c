@@ -174,7 +174,7 @@ static bool run_fits(const struct udp *u, const struct udp_run *last, const stru
 	       last->len + len <= UDP_RUN_BYTES_MAX && last->size + udp_headers(u) <= u->mtu;
 }
 
-void udp_commit(struct udp *u, const struct udp_addr *to, size_t len)
+void udp_commit(struct udp *u, struct udp_addr *to, size_t len)
 {
 	struct udp_run *last = u->run_cnt > u->run_sent ? &u->run[u->run_cnt - 1] : NULL;
 
@@ -218,8 +218,7 @@ static void run_message(const struct udp_run *run, const struct udp *u, struct m
 	*iov = (struct iovec){ u->tx + run->off, run->len };
 	memset(m, 0, sizeof(*m));
 	memset(control, 0, sizeof(*control));
-	/* The kernel does not write to it. */
-	m->msg_hdr.msg_name = (void *)(uintptr_t)&run->to->u;
+	m->msg_hdr.msg_name = &run->to->u;
 	m->msg_hdr.msg_namelen = run->to->len;
 	m->msg_hdr.msg_iov = iov;
 	m->msg_hdr.msg_iovlen = 1;
@@ -269,7 +268,7 @@ static int run_failed(struct udp *u, struct udp_run *run, int err, uint64_t now_
 {
 	if (err == EAGAIN || err == EINTR)
 		return 0;
-	if (run->cnt > 1) {
+	if (run->cnt > 1 && (err == EINVAL || err == EIO || err == EMSGSIZE || err == EOPNOTSUPP)) {
 		/* It will not cut this one: no checksum offload, or a smaller MTU than we were told. */
 		if (now_ns >= u->no_gso_until_ns)
 			log_warn("udp.no_segmentation", "err=%d size=%u mtu=%u", err, run->size,
@@ -277,7 +276,7 @@ static int run_failed(struct udp *u, struct udp_run *run, int err, uint64_t now_
 		u->no_gso_until_ns = now_ns + NO_GSO_NS;
 		return 1;
 	}
-	u->cnt.tx_errors++;
+	u->cnt.tx_errors += run->cnt;
 	log_warn_limited("udp.send", "err=%d bytes=%u", err, run->len);
 	u->run_sent++;
 	return 1;

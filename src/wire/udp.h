@@ -39,9 +39,9 @@ struct udp_addr {
 };
 
 struct udp_run {
-	const struct udp_addr *to; /* borrowed until it is sent */
-	uint32_t off, len;         /* of the buffer, bytes */
-	uint16_t size, cnt;        /* of each datagram but the last; how many */
+	struct udp_addr *to; /* borrowed until it is sent; NULL: forgotten */
+	uint32_t off, len;   /* of the buffer, bytes */
+	uint16_t size, cnt;  /* of each datagram but the last; how many */
 };
 
 struct udp_counters {
@@ -87,7 +87,7 @@ bool udp_addr_equal(const struct udp_addr *a, const struct udp_addr *b);
 /* udp_reserve(): room for one datagram of at most UDP_DATAGRAM_MAX bytes; NULL: full. */
 MUST_USE uint8_t *udp_reserve(struct udp *u);
 /* udp_commit(): the reserved datagram is complete. @to is borrowed until it is sent: until udp_pending() is false. */
-void udp_commit(struct udp *u, const struct udp_addr *to, size_t len);
+void udp_commit(struct udp *u, struct udp_addr *to, size_t len);
 /* udp_flush(): send what is there. */
 void udp_flush(struct udp *u, uint64_t now_ns);
 /* udp_forget(): datagrams to @to that were not sent yet are not sent. */

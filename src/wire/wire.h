@@ -9,6 +9,7 @@
  *   config.c    what the launcher and niterd say
  *   mapping.c   where addresses are: niterd's mappings in map and tunnels
  *   port.c      ports: their rings, and frames into them
+ *   guard_*.c   who may say what: one guard, one file
  *   egress.c    frames that came out of a port's ring: who may say this, and where does it go
  *   ingress.c   datagrams from other hosts: which key, may they say this, and where does it go
  *   tunnel.c    keys with other hosts: which are used, which wait, which are wiped

@@ -49,8 +49,7 @@ void rig_control(struct rig *r, struct ctl_msg *m)
 	wire_control(&r->w, m);
 	ctl_msg_done(m);
 	must(dup2(null_fd, CTL_FD) == CTL_FD);
-	if (ctl_recv(ours, &r->msg) != 1)
-		r->msg.u.ack.err = 0; /* the one message that is not answered */
+	must(ctl_recv(ours, &r->msg) == 1);
 	must(close(ours) == 0);
 }
 

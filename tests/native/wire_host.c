@@ -95,6 +95,28 @@ static int udp_bound(uint16_t *ret_port)
 	return fd;
 }
 
+static int answer(struct wire_host *h, int fd, enum ctl_type type)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	if (poll(&p, 1, ANSWER_MS) != 1)
+		return -ETIMEDOUT;
+	ctl_msg_done(&h->msg);
+	if (ctl_recv(fd, &h->msg) != 1)
+		return -ECONNRESET;
+	return h->msg.type == type && h->msg.seq == h->seq ? 0 : -EPROTO;
+}
+
+static int request(struct wire_host *h, int fd, enum ctl_type type, const void *body,
+		   const int *fds, unsigned fd_cnt)
+{
+	int r = ctl_send(fd, type, ++h->seq, body, fds, fd_cnt);
+
+	if (r == 0)
+		r = answer(h, fd, CTL_ACK);
+	return r < 0 ? r : h->msg.u.ack.err;
+}
+
 static int process_start(struct wire_host *h, const char *const *env)
 {
 	static uint64_t seed;
@@ -112,7 +134,7 @@ static int process_start(struct wire_host *h, const char *const *env)
 	if (r < 0)
 		return r;
 	tunnel_fake_init(&h->sec, sec, h->number, (uint64_t)h->number << 8 | (++seed & 0xff));
-	return ctl_send(h->ctl, CTL_WIRE_CONFIG, 0, &conf, (int[]){ h->udp, tun, svc }, 3);
+	return request(h, h->ctl, CTL_WIRE_CONFIG, &conf, (int[]){ h->udp, tun, svc }, 3);
 }
 
 int wire_host_start(struct wire_host *h, const char *program, uint8_t number, uint16_t mtu,
@@ -168,28 +190,6 @@ int wire_host_done(struct wire_host *h)
 }
 
 /* ---- requests ---- */
-
-static int answer(struct wire_host *h, int fd, enum ctl_type type)
-{
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-
-	if (poll(&p, 1, ANSWER_MS) != 1)
-		return -ETIMEDOUT;
-	ctl_msg_done(&h->msg);
-	if (ctl_recv(fd, &h->msg) != 1)
-		return -ECONNRESET;
-	return h->msg.type == type && h->msg.seq == h->seq ? 0 : -EPROTO;
-}
-
-static int request(struct wire_host *h, int fd, enum ctl_type type, const void *body,
-		   const int *fds, unsigned fd_cnt)
-{
-	int r = ctl_send(fd, type, ++h->seq, body, fds, fd_cnt);
-
-	if (r == 0)
-		r = answer(h, fd, CTL_ACK);
-	return r < 0 ? r : h->msg.u.ack.err;
-}
 
 int wire_host_port_ring(struct wire_host *h, struct rig_port *p)
 {
