@@ -46,7 +46,9 @@ int dns_server_listen(struct dns_server *s, int udp, int listener)
 	must(s->udp < 0 && s->listener < 0);
 	s->udp = udp;
 	s->listener = listener;
-	r = loop_add(s->loop, udp, EPOLLIN, &s->udp_ref);
+	r = buffers_set(listener);
+	if (r == 0)
+		r = loop_add(s->loop, udp, EPOLLIN, &s->udp_ref);
 	if (r == 0)
 		r = loop_add(s->loop, listener, EPOLLIN, &s->listener_ref);
 	return r;

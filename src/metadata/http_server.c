@@ -22,6 +22,7 @@
 #define S_NS 1000000000ull
 
 enum { REQUEST_S = 10, ANSWER_S = 10, IDLE_S = 30, LINGER_S = 2, YOUNG_MS = 100, ACCEPTS_PER_WAKE = 16 };
+enum { SEND_BYTES = 32 * 1024, RECEIVE_BYTES = 16 * 1024 }; /* room for an answer, and for a head */
 
 void http_server_init(struct http_server *s, struct loop *loop, struct imds *imds, uint64_t now_ns)
 {
@@ -38,11 +39,29 @@ void http_server_init(struct http_server *s, struct loop *loop, struct imds *imd
 	}
 }
 
+/*
+ * Accepted sockets inherit both. The kernel doubles them.
+ * #syscalls-include <sys/socket.h>
+ * #syscalls:metadata setsockopt(SO_SNDBUF|SO_RCVBUF)
+ */
+int buffers_set(int listener)
+{
+	const int out = SEND_BYTES, in = RECEIVE_BYTES;
+
+	if (setsockopt(listener, SOL_SOCKET, SO_SNDBUF, &out, sizeof(out)) < 0 ||
+	    setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &in, sizeof(in)) < 0)
+		return -errno;
+	return 0;
+}
+
 int http_server_listen(struct http_server *s, int fd)
 {
+	int r;
+
 	must(s->listener < 0);
 	s->listener = fd;
-	return loop_add(s->loop, fd, EPOLLIN, &s->listener_ref);
+	r = buffers_set(fd);
+	return r < 0 ? r : loop_add(s->loop, fd, EPOLLIN, &s->listener_ref);
 }
 
 static void peer_close(struct http_server *s, struct http_peer *p)

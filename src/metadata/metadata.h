@@ -33,6 +33,12 @@ enum ref_type {
 	REF_DNS_CONN,
 };
 
+/*
+ * buffers_set(): a limit to what the kernel keeps for a connection of this listener; else a guest that takes nothing makes it keep
+ * megabytes for each. Return: 0, -errno.
+ */
+MUST_USE int buffers_set(int listener);
+
 /* ---- HTTP ---- */
 
 /*

@@ -345,6 +345,32 @@ def big_answers__reach_a_slow_reader_whole():
     s.close()
 
 
+def readers_that_take_nothing__cost_a_bounded_amount_of_kernel_memory():
+    world.put("user-data", os.urandom(24576))
+    assert world.say("commit") == "ok"
+    data = request("GET", "/latest/user-data", {TOKEN: token()}) * 50
+    held = [imds.connect() for _ in range(64)]
+    for s in held:
+        s.sendall(data)
+        s.setblocking(False)
+    for _ in range(5):  # a window that opens makes the kernel want to send more
+        for s in held:
+            try:
+                s.recv(65536)
+            except BlockingIOError:
+                pass
+        time.sleep(0.05)
+    out = subprocess.run(["ss", "-tmnH", "state", "established", "src", "169.254.169.254:80"], stdout=subprocess.PIPE, check=True,
+                         text=True).stdout
+    for s in held:
+        s.close()
+    limits = [int(x) for x in re.findall(r"tb(\d+)", out)]
+    queued = [int(x) for x in re.findall(r"[(,]w(\d+)", out)]
+    assert len(limits) >= 64 and max(limits) <= 65536 and max(queued) <= 2 * 65536, (len(limits), max(limits), max(queued))
+    world.commit()
+    assert get("/latest/meta-data/mac", token()).status == 200
+
+
 def connections__leave_no_descriptor_behind():
     def descriptors():
         return len(os.listdir(f"/proc/{world.pid()}/fd"))
