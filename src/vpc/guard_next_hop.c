@@ -20,7 +20,7 @@ static unsigned look_up(const struct vpc_port *p, const struct vpc_addr *dst, ui
 unsigned guard_next_hop(struct vpc_port *p, const struct frame *f, struct ct_flow *flow,
 			uint8_t ret_mac[6])
 {
-	const struct vpc_addr dst = frame_dst(f);
+	struct vpc_addr dst;
 	unsigned why;
 
 	/* What a flow's packets found before still holds if nothing changed since. */
@@ -29,6 +29,7 @@ unsigned guard_next_hop(struct vpc_port *p, const struct frame *f, struct ct_flo
 		memcpy(ret_mac, flow->hop_mac, 6);
 		return VPC_PASS;
 	}
+	dst = frame_dst(f);
 	why = look_up(p, &dst, ret_mac);
 	if (why == VPC_PASS && flow) {
 		flow->hop_route_gen = p->route_gen;
