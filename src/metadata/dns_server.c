@@ -63,7 +63,8 @@ void dns_server_udp(struct dns_server *s, uint64_t now_ns)
 	for (k = 0; k < DATAGRAMS_PER_WAKE; k++) {
 		struct sockaddr_in from;
 		socklen_t from_len = sizeof(from);
-		ssize_t n = recvfrom(s->udp, in, sizeof(in), 0, (struct sockaddr *)&from, &from_len);
+		ssize_t n =
+			recvfrom(s->udp, in, sizeof(in), 0, (struct sockaddr *)&from, &from_len);
 		size_t len;
 
 		if (n < 0)

@@ -44,7 +44,8 @@ static bool host_good(const struct imds *m, struct http_text t)
 	if (t.len <= len + 1 || t.p[len] != '.')
 		return false;
 	return http_text_is((struct http_text){ t.p, len }, data) &&
-	       http_text_is((struct http_text){ t.p + len + 1, t.len - len - 1 }, m->options.domain);
+	       http_text_is((struct http_text){ t.p + len + 1, t.len - len - 1 },
+			    m->options.domain);
 }
 
 int guard_host(const struct imds *m, const struct http_request *req)

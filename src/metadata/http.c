@@ -176,7 +176,8 @@ static int field_parse(struct http_text line, struct http_request *ret)
 		return -EPROTO;
 	name = text_until(&line, ':');
 	value = text_trim(line);
-	if (!is_token(name) || !is_value(value)) /* a blank begins a folded line, or comes before the colon */
+	if (!is_token(name) ||
+	    !is_value(value)) /* a blank begins a folded line, or comes before the colon */
 		return -EPROTO;
 
 	for (id = 0; id < HTTP_FIELD_IDS; id++) {

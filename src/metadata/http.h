@@ -50,7 +50,8 @@ struct http_request {
 	bool close;                 /* no further request follows on this connection */
 	bool absolute;              /* the target named a host: authority */
 	struct http_text authority; /* host and port of an absolute target */
-	char path[HTTP_LINE_MAX];   /* decoded; segments joined by '/', none before or after; "" for "/" */
+	char path
+		[HTTP_LINE_MAX]; /* decoded; segments joined by '/', none before or after; "" for "/" */
 	struct http_field field[HTTP_FIELD_IDS];
 };
 

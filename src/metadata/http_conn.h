@@ -11,9 +11,9 @@
 
 struct http_conn {
 	size_t in_len;
-	size_t scanned;         /* see http_head_end() */
+	size_t scanned;          /* see http_head_end() */
 	size_t out_off, out_end; /* of out: what is still to be sent */
-	bool close;             /* after that the connection ends */
+	bool close;              /* after that the connection ends */
 	char in[HTTP_HEAD_MAX];
 	char out[HTTP_ANSWER_HEAD_MAX + IMDS_BODY_MAX];
 };

@@ -53,9 +53,9 @@ static size_t plain_write(const struct http_request *req)
 	size_t n, id, i;
 
 	n = (size_t)snprintf(plain, sizeof(plain), "%s ",
-			     req->method == HTTP_GET ? "GET" :
-			     req->method == HTTP_PUT ? "PUT" :
-						       "x");
+			     req->method == HTTP_GET   ? "GET"
+			     : req->method == HTTP_PUT ? "PUT"
+						       : "x");
 	if (req->absolute)
 		n += (size_t)snprintf(plain + n, sizeof(plain) - n, "http://%.*s",
 				      (int)req->authority.len, req->authority.p);
@@ -64,13 +64,14 @@ static size_t plain_write(const struct http_request *req)
 		n += (size_t)snprintf(plain + n, sizeof(plain) - n,
 				      req->path[i] == '/' ? "/" : "%%%02x",
 				      (unsigned)(unsigned char)req->path[i]);
-	if (n > 1 && req->path[0] && req->path[strlen(req->path) - 1] == '/' && strlen(req->path) > 1)
+	if (n > 1 && req->path[0] && req->path[strlen(req->path) - 1] == '/' &&
+	    strlen(req->path) > 1)
 		plain[n++] = '/'; /* an empty last segment: one '/' is taken away again */
 	n += (size_t)snprintf(plain + n, sizeof(plain) - n, " HTTP/1.%u\r\n", req->minor);
 	for (id = 0; id < HTTP_FIELD_IDS; id++)
 		for (i = 0; names[id] && i < req->field[id].cnt; i++)
-			n += (size_t)snprintf(plain + n, sizeof(plain) - n, "%s:%.*s\r\n", names[id],
-					      i ? 0 : (int)req->field[id].value.len,
+			n += (size_t)snprintf(plain + n, sizeof(plain) - n, "%s:%.*s\r\n",
+					      names[id], i ? 0 : (int)req->field[id].value.len,
 					      req->field[id].value.p);
 	n += (size_t)snprintf(plain + n, sizeof(plain) - n, "%s\r\n",
 			      req->close && req->minor ? "connection: close\r\n" : "");

@@ -21,7 +21,14 @@
 #define MS_NS 1000000ull
 #define S_NS 1000000000ull
 
-enum { REQUEST_S = 10, ANSWER_S = 10, IDLE_S = 30, LINGER_S = 2, YOUNG_MS = 100, ACCEPTS_PER_WAKE = 16 };
+enum {
+	REQUEST_S = 10,
+	ANSWER_S = 10,
+	IDLE_S = 30,
+	LINGER_S = 2,
+	YOUNG_MS = 100,
+	ACCEPTS_PER_WAKE = 16
+};
 enum { SEND_BYTES = 32 * 1024, RECEIVE_BYTES = 16 * 1024 }; /* room for an answer, and for a head */
 
 void http_server_init(struct http_server *s, struct loop *loop, struct imds *imds, uint64_t now_ns)
@@ -171,7 +178,8 @@ static void peer_go(struct http_server *s, struct http_peer *p, uint64_t now_ns)
 			return;
 		}
 		if (p->state == PEER_READING && p->conn.out_end)
-			p->state = PEER_WRITING; /* so that the next request has a deadline of its own */
+			p->state =
+				PEER_WRITING; /* so that the next request has a deadline of its own */
 		p->conn.out_off = p->conn.out_end = 0;
 	} while (peer_answer(s, p, now_ns));
 }
@@ -206,8 +214,7 @@ static void peer_drain(struct http_server *s, struct http_peer *p)
 		peer_close(s, p);
 }
 
-void http_server_ready(struct http_server *s, struct http_peer *p, uint32_t events,
-		       uint64_t now_ns)
+void http_server_ready(struct http_server *s, struct http_peer *p, uint32_t events, uint64_t now_ns)
 {
 	if (p->state == PEER_FREE) /* closed earlier in this round */
 		return;

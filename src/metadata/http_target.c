@@ -24,7 +24,8 @@ static int char_next(struct http_text t, size_t *i)
 	char c = t.p[(*i)++];
 	int hi, lo, v;
 
-	if (c <= 0x20 || c == 0x7f || c == '#') /* c <= 0x20: also every byte above 0x7f, char is signed */
+	if (c <= 0x20 || c == 0x7f ||
+	    c == '#') /* c <= 0x20: also every byte above 0x7f, char is signed */
 		return -EPROTO;
 	if (c != '%')
 		return c;

@@ -117,7 +117,8 @@ static void http_head_end__waits_for_the_empty_line(void **state)
 
 	(void)state;
 	for (size_t len = 0; len < sizeof(text); len++)
-		assert_int_equal(http_head_end(text, len, &scanned, &status), len < head ? 0 : head);
+		assert_int_equal(http_head_end(text, len, &scanned, &status),
+				 len < head ? 0 : head);
 }
 
 static void http_head_end__keeps_to_its_limits(void **state)
@@ -174,24 +175,12 @@ static int target(const char *text)
 static void http_target_parse__decodes_once(void **state)
 {
 	static const char *const good[][2] = {
-		{ "/", "" },
-		{ "/a", "a" },
-		{ "/a/", "a" },
-		{ "/a//", "a/" },
-		{ "//", "/" },
-		{ "//a", "/a" },
-		{ "/a//b", "a//b" },
-		{ "/a%20b", "a b" },
-		{ "/%61%2Db", "a-b" },
-		{ "/%2541", "%41" },
-		{ "/a?b/../c%zz", "a" },
-		{ "/?", "" },
-		{ "/...", "..." },
-		{ "/.a/a.", ".a/a." },
-		{ "/%c3%a4", "\xc3\xa4" },
-		{ "http://h", "" },
-		{ "HTTP://h/", "" },
-		{ "http://h:80/a", "a" },
+		{ "/", "" },         { "/a", "a" },           { "/a/", "a" },
+		{ "/a//", "a/" },    { "//", "/" },           { "//a", "/a" },
+		{ "/a//b", "a//b" }, { "/a%20b", "a b" },     { "/%61%2Db", "a-b" },
+		{ "/%2541", "%41" }, { "/a?b/../c%zz", "a" }, { "/?", "" },
+		{ "/...", "..." },   { "/.a/a.", ".a/a." },   { "/%c3%a4", "\xc3\xa4" },
+		{ "http://h", "" },  { "HTTP://h/", "" },     { "http://h:80/a", "a" },
 	};
 
 	(void)state;
@@ -203,16 +192,19 @@ static void http_target_parse__decodes_once(void **state)
 	}
 	assert_int_equal(target("http://u@h:1/a"), 0);
 	assert_true(http_text_is(req.authority, "u@h:1"));
-	assert_int_equal(target("http://169.254.169.254?x"), -EPROTO); /* no path before the query */
+	assert_int_equal(target("http://169.254.169.254?x"),
+			 -EPROTO); /* no path before the query */
 }
 
 static void http_target_parse__refuses_what_has_two_meanings(void **state)
 {
 	static const char *const bad[] = {
-		"",	   "*",	     "a",	"a:80",	   "/a b",    "/%",	 "/%2",	     "/%zz",
-		"/%00",	   "/%0a",   "/%7f",	"/%2f",	   "/a%2Fb",  "/.",	 "/..",	     "/./a",
-		"/../a",   "/a/..",  "/a/./b",	"/%2e",	   "/%2E%2e/a", "/.%2e/a", "/a#b",   "/a?b#c",
-		"/\xc3\xa4", "/a\x7f", "https://h/", "ftp://h/", "http:/h", "http://h#a", "/a?\x01",
+		"",          "*",      "a",          "a:80",     "/a b",    "/%",
+		"/%2",       "/%zz",   "/%00",       "/%0a",     "/%7f",    "/%2f",
+		"/a%2Fb",    "/.",     "/..",        "/./a",     "/../a",   "/a/..",
+		"/a/./b",    "/%2e",   "/%2E%2e/a",  "/.%2e/a",  "/a#b",    "/a?b#c",
+		"/\xc3\xa4", "/a\x7f", "https://h/", "ftp://h/", "http:/h", "http://h#a",
+		"/a?\x01",
 	};
 
 	(void)state;
@@ -231,7 +223,9 @@ static void http_answer_head__says_what_follows(void **state)
 	assert_string_equal(head, "HTTP/1.1 200 OK\r\nServer: EC2ws\r\nContent-Type: text/plain\r\n"
 				  "Content-Length: 56\r\n"
 				  "X-aws-ec2-metadata-token-ttl-seconds: 60\r\n\r\n");
-	a = (struct http_answer){ .status = 405, .type = "text/plain", .allow = "GET", .close = true };
+	a = (struct http_answer){
+		.status = 405, .type = "text/plain", .allow = "GET", .close = true
+	};
 	head[http_answer_head(&a, head)] = '\0';
 	assert_string_equal(head, "HTTP/1.1 405 Method Not Allowed\r\nServer: EC2ws\r\n"
 				  "Content-Type: text/plain\r\nContent-Length: 0\r\nAllow: GET\r\n"

@@ -20,8 +20,8 @@ static void refuse(int status, char *body, struct http_answer *ret)
 {
 	ret->status = status;
 	ret->type = "text/plain";
-	ret->body_len =
-		(size_t)snprintf(body, IMDS_BODY_MAX, "%d - %s\n", status, http_status_text(status));
+	ret->body_len = (size_t)snprintf(body, IMDS_BODY_MAX, "%d - %s\n", status,
+					 http_status_text(status));
 }
 
 void imds_refuse(int status, char *body, struct http_answer *ret)
@@ -35,9 +35,9 @@ static void versions_list(char *body, struct http_answer *ret)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(versions); i++)
-		ret->body_len += (size_t)snprintf(body + ret->body_len,
-						  IMDS_BODY_MAX - ret->body_len, "%s%s",
-						  i ? "\n" : "", versions[i]);
+		ret->body_len +=
+			(size_t)snprintf(body + ret->body_len, IMDS_BODY_MAX - ret->body_len,
+					 "%s%s", i ? "\n" : "", versions[i]);
 }
 
 /* What follows the version; NULL: the path begins with none. */

@@ -112,9 +112,19 @@ static void put__gives_a_token_that_opens(void **state)
 static void put__wants_one_ttl_in_range(void **state)
 {
 	static const char *const bad[] = {
-		"",	       TTL "\r\n",     TTL "0\r\n",	TTL "21601\r\n", TTL "-1\r\n",
-		TTL "+1\r\n",  TTL "1.0\r\n",  TTL "1e3\r\n",	TTL "0x10\r\n",	 TTL "1 2\r\n",
-		TTL "1,2\r\n", TTL "021600\r\n", TTL "99999999999999999999\r\n",
+		"",
+		TTL "\r\n",
+		TTL "0\r\n",
+		TTL "21601\r\n",
+		TTL "-1\r\n",
+		TTL "+1\r\n",
+		TTL "1.0\r\n",
+		TTL "1e3\r\n",
+		TTL "0x10\r\n",
+		TTL "1 2\r\n",
+		TTL "1,2\r\n",
+		TTL "021600\r\n",
+		TTL "99999999999999999999\r\n",
 		TTL "60\r\n" TTL "60\r\n",
 	};
 	char text[512];
@@ -164,7 +174,8 @@ static void get__works_without_a_token_where_that_is_allowed(void **state)
 	imds.options.tokens_optional = true;
 	assert_int_equal(ask(GET("/latest/meta-data/mac", "")), 200);
 	assert_int_equal(ask_token("/latest/meta-data/mac", token), 200);
-	assert_int_equal(ask_token("/latest/meta-data/mac", "x"), 401); /* a wrong one is still wrong */
+	assert_int_equal(ask_token("/latest/meta-data/mac", "x"),
+			 401); /* a wrong one is still wrong */
 }
 
 static void get__takes_one_token(void **state)
@@ -172,34 +183,39 @@ static void get__takes_one_token(void **state)
 	char text[512];
 
 	(void)state;
-	(void)snprintf(text, sizeof(text), GET("/latest/meta-data/mac", TOKEN "%s\r\n" TOKEN "%s\r\n"),
-		       token, token);
+	(void)snprintf(text, sizeof(text),
+		       GET("/latest/meta-data/mac", TOKEN "%s\r\n" TOKEN "%s\r\n"), token, token);
 	assert_int_equal(ask(text), 400);
 }
 
 static void methods__have_one_place_each(void **state)
 {
-	static const char *const other[] = { "HEAD", "POST", "DELETE", "OPTIONS", "TRACE", "PATCH", "get" };
+	static const char *const other[] = { "HEAD",  "POST",  "DELETE", "OPTIONS",
+					     "TRACE", "PATCH", "get" };
 	char text[512];
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(other); i++) {
 		for (unsigned k = 0; k < 2; k++) {
 			(void)snprintf(text, sizeof(text),
-				       "%s %s HTTP/1.1\r\nHost: 169.254.169.254\r\n" TTL "60\r\n" TOKEN
-				       "%s\r\n\r\n",
-				       other[i], k ? "/latest/api/token" : "/latest/meta-data/mac", token);
+				       "%s %s HTTP/1.1\r\nHost: 169.254.169.254\r\n" TTL
+				       "60\r\n" TOKEN "%s\r\n\r\n",
+				       other[i], k ? "/latest/api/token" : "/latest/meta-data/mac",
+				       token);
 			assert_int_equal(ask(text), 405);
-			assert_non_null(strstr(conn.out + conn.out_off, k ? "Allow: PUT" : "Allow: GET"));
+			assert_non_null(
+				strstr(conn.out + conn.out_off, k ? "Allow: PUT" : "Allow: GET"));
 			assert_string_equal(body, "");
 		}
 	}
 	assert_int_equal(ask_token("/latest/api/token", token), 405);
-	assert_int_equal(ask("PUT /latest/api HTTP/1.1\r\nHost: 169.254.169.254\r\n" TTL "60\r\n\r\n"), 405);
+	assert_int_equal(
+		ask("PUT /latest/api HTTP/1.1\r\nHost: 169.254.169.254\r\n" TTL "60\r\n\r\n"), 405);
 	assert_int_equal(ask("PUT /2021-03-23/api/token HTTP/1.1\r\nHost: 169.254.169.254\r\n" TTL
 			     "60\r\n\r\n"),
 			 405);
-	assert_int_equal(ask("PUT /latest/api/token/ HTTP/1.1\r\nHost: 169.254.169.254\r\n" TTL "60\r\n\r\n"),
+	assert_int_equal(ask("PUT /latest/api/token/ HTTP/1.1\r\nHost: 169.254.169.254\r\n" TTL
+			     "60\r\n\r\n"),
 			 200);
 }
 
@@ -207,21 +223,33 @@ static int ask_host(const char *host)
 {
 	char text[512];
 
-	(void)snprintf(text, sizeof(text), "PUT /latest/api/token HTTP/1.1\r\nHost: %s\r\n" TTL "60\r\n\r\n",
-		       host);
+	(void)snprintf(text, sizeof(text),
+		       "PUT /latest/api/token HTTP/1.1\r\nHost: %s\r\n" TTL "60\r\n\r\n", host);
 	return ask(text);
 }
 
 static void hosts__are_our_own_names_only(void **state)
 {
-	static const char *const good[] = { "169.254.169.254", "169.254.169.254:80", "instance-data",
-					    "INSTANCE-DATA:80", "instance-data.ec2.internal",
-					    "instance-data.EC2.internal:80" };
-	static const char *const bad[] = { "", "evil.example", "169.254.169.254.evil.example", "169.254.169.253",
-					   "169.254.169.254:8080", "169.254.169.254:", ":80", "x@169.254.169.254",
-					   "instance-data.", "instance-data.x", "instance-dataec2.internal",
-					   "instance-data.ec2.internal.", "169.254.169.254, evil", "[::1]",
-					   "0xa9fea9fe", "2852039166" };
+	static const char *const good[] = {
+		"169.254.169.254",  "169.254.169.254:80",         "instance-data",
+		"INSTANCE-DATA:80", "instance-data.ec2.internal", "instance-data.EC2.internal:80"
+	};
+	static const char *const bad[] = { "",
+					   "evil.example",
+					   "169.254.169.254.evil.example",
+					   "169.254.169.253",
+					   "169.254.169.254:8080",
+					   "169.254.169.254:",
+					   ":80",
+					   "x@169.254.169.254",
+					   "instance-data.",
+					   "instance-data.x",
+					   "instance-dataec2.internal",
+					   "instance-data.ec2.internal.",
+					   "169.254.169.254, evil",
+					   "[::1]",
+					   "0xa9fea9fe",
+					   "2852039166" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
@@ -231,14 +259,14 @@ static void hosts__are_our_own_names_only(void **state)
 	assert_int_equal(ask("PUT /latest/api/token HTTP/1.1\r\n" TTL "60\r\n\r\n"), 400);
 	assert_int_equal(ask("PUT /latest/api/token HTTP/1.0\r\n" TTL "60\r\n\r\n"), 200);
 	assert_int_equal(ask(PUT("Host: 169.254.169.254\r\n" TTL "60\r\n")), 400);
-	assert_int_equal(ask("PUT http://evil.example/latest/api/token HTTP/1.1\r\nHost: 169.254.169.254\r\n" TTL
-			     "60\r\n\r\n"),
+	assert_int_equal(ask("PUT http://evil.example/latest/api/token HTTP/1.1\r\nHost: "
+			     "169.254.169.254\r\n" TTL "60\r\n\r\n"),
 			 403);
-	assert_int_equal(ask("PUT http://instance-data/latest/api/token HTTP/1.1\r\nHost: evil.example\r\n" TTL
-			     "60\r\n\r\n"),
+	assert_int_equal(ask("PUT http://instance-data/latest/api/token HTTP/1.1\r\nHost: "
+			     "evil.example\r\n" TTL "60\r\n\r\n"),
 			 403);
-	assert_int_equal(ask("PUT http://instance-data/latest/api/token HTTP/1.1\r\nHost: instance-data\r\n" TTL
-			     "60\r\n\r\n"),
+	assert_int_equal(ask("PUT http://instance-data/latest/api/token HTTP/1.1\r\nHost: "
+			     "instance-data\r\n" TTL "60\r\n\r\n"),
 			 200);
 }
 

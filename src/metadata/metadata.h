@@ -122,8 +122,8 @@ struct service {
 	struct imds *imds;
 	struct dns_zone *zone;
 	struct tree tree[2];
-	unsigned next;   /* which of them is being filled */
-	int spoilt;      /* -errno: an item of the batch was wrong */
+	unsigned next; /* which of them is being filled */
+	int spoilt;    /* -errno: an item of the batch was wrong */
 	char why[CTL_TEXT_MAX];
 	struct ctl_msg msg;
 };

@@ -182,9 +182,9 @@ static int path_judge(const char *path)
 	for (i = 0; i < ARRAY_SIZE(own_paths); i++)
 		if (!strcmp(path, own_paths[i]))
 			return -EINVAL;
-	return !strcmp(path, "user-data") || is_top(path, "meta-data") || is_top(path, "dynamic") ?
-		       0 :
-		       -EINVAL;
+	return !strcmp(path, "user-data") || is_top(path, "meta-data") || is_top(path, "dynamic")
+		       ? 0
+		       : -EINVAL;
 }
 
 static const char *put_text(int r)
@@ -211,7 +211,8 @@ static void put(struct service *s, const struct ctl_msg *m)
 		return;
 	r = path_judge(item->path);
 	if (r == 0)
-		r = tree_put(&s->tree[s->next], item->path, item->data.b, item->data.len, item->more);
+		r = tree_put(&s->tree[s->next], item->path, item->data.b, item->data.len,
+			     item->more);
 	if (r == 0)
 		return;
 	s->spoilt = r;
@@ -248,8 +249,8 @@ static void commit(struct service *s, const struct ctl_msg *m)
 		r = tree_check(&s->tree[s->next]);
 		if (r < 0)
 			(void)snprintf(s->why, sizeof(s->why), "%s",
-				       r == -EINVAL ? "the last item is not whole" :
-						      "a directory's listing is too long");
+				       r == -EINVAL ? "the last item is not whole"
+						    : "a directory's listing is too long");
 	}
 	if (r < 0) {
 		answer(s, m->seq, r, s->why);

@@ -13,9 +13,9 @@
 #include "base/attr.h"
 
 enum {
-	TREE_ITEMS_MAX = 384,      /* that niterd may give */
-	TREE_BYTES_MAX = 131072,   /* of their paths and values */
-	TREE_VALUE_MAX = 24576,    /* bytes of one value, and of one listing */
+	TREE_ITEMS_MAX = 384,    /* that niterd may give */
+	TREE_BYTES_MAX = 131072, /* of their paths and values */
+	TREE_VALUE_MAX = 24576,  /* bytes of one value, and of one listing */
 	TREE_SEGMENT_MAX = 200,
 	TREE_DEPTH_MAX = 12,
 	TREE_OWN_ITEMS_MAX = 3, /* that this process adds: the signatures */

@@ -55,9 +55,11 @@ static void tree_read__gives_values_and_listings(void **state)
 
 static void tree_read__finds_nothing_else(void **state)
 {
-	static const char *const none[] = { "m",	      "meta-data/",  "/meta-data",
-					    "meta-data//a",   "meta-data/b", "meta-data/a/x/y/z",
-					    "meta-data/a/x/", "zz",	     "meta-data/A" };
+	static const char *const none[] = {
+		"m",           "meta-data/",        "/meta-data",     "meta-data//a",
+		"meta-data/b", "meta-data/a/x/y/z", "meta-data/a/x/", "zz",
+		"meta-data/A"
+	};
 
 	(void)state;
 	assert_null(answer_of(""));
@@ -80,10 +82,21 @@ static void tree_read__serves_a_listing_of_niterds(void **state)
 
 static void tree_put__refuses_what_is_no_path(void **state)
 {
-	static const char *const bad[] = { "",	   "/a",   "a/",    "a//b",  ".",   "..",
-					   "a/..", "./a",  "a\nb",  "a\x7f", "\xc3\xa4",
-					   "a/\t", "1/2/3/4/5/6/7/8/9/10/11/12/13" };
-	static const char *const good[] = { "...", ".a", "a..", "a b=c", "1/2/3/4/5/6/7/8/9/10/11/12" };
+	static const char *const bad[] = { "",
+					   "/a",
+					   "a/",
+					   "a//b",
+					   ".",
+					   "..",
+					   "a/..",
+					   "./a",
+					   "a\nb",
+					   "a\x7f",
+					   "\xc3\xa4",
+					   "a/\t",
+					   "1/2/3/4/5/6/7/8/9/10/11/12/13" };
+	static const char *const good[] = { "...", ".a", "a..", "a b=c",
+					    "1/2/3/4/5/6/7/8/9/10/11/12" };
 	char longest[TREE_SEGMENT_MAX + 2];
 
 	(void)state;
@@ -177,7 +190,8 @@ static void tree_check__refuses_a_listing_that_is_too_long(void **state)
 }
 
 /* Random trees against a model that looks at all paths each time. */
-static const char *const words[] = { "a", "b", "a-", "a a", "ab", "a/b", "b/a", "a/a/a", "b/b", "a/b/c" };
+static const char *const words[] = { "a",   "b",   "a-",    "a a", "ab",
+				     "a/b", "b/a", "a/a/a", "b/b", "a/b/c" };
 
 static void tree_read__agrees_with_a_model(void **state)
 {
@@ -194,8 +208,9 @@ static void tree_read__agrees_with_a_model(void **state)
 
 			x = x * 6364136223846793005 + 1442695040888963407;
 			w = (unsigned)(x >> 33) % ARRAY_SIZE(words);
-			assert_int_equal(tree_put(&tree, words[w], words[w], strlen(words[w]), false),
-					 in[w] ? -EEXIST : 0);
+			assert_int_equal(
+				tree_put(&tree, words[w], words[w], strlen(words[w]), false),
+				in[w] ? -EEXIST : 0);
 			in[w] = true;
 		}
 		for (unsigned w = 0; w < ARRAY_SIZE(words); w++) {
@@ -214,7 +229,8 @@ static void tree_read__agrees_with_a_model(void **state)
 		int len = tree_read(&tree, "", names);
 
 		names[len] = '\0';
-		for (char *name = strtok_r(names, "\n", &save); name; name = strtok_r(NULL, "\n", &save)) {
+		for (char *name = strtok_r(names, "\n", &save); name;
+		     name = strtok_r(NULL, "\n", &save)) {
 			name[strcspn(name, "/")] = '\0';
 			assert_true(tree_read(&tree, name, out) >= 0);
 		}

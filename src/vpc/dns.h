@@ -15,7 +15,7 @@
 
 enum {
 	DNS_HEADER_BYTES = 12,
-	DNS_NAME_MAX = 255,   /* bytes on the wire, root label included */
+	DNS_NAME_MAX = 255, /* bytes on the wire, root label included */
 	DNS_LABEL_MAX = 63,
 	DNS_UDP_MIN = 512,    /* what a client without EDNS(0) takes */
 	DNS_UDP_MAX = 1232,   /* what we send at most */

@@ -87,7 +87,8 @@ static bool is_ours(const char *text, bool reverse, uint32_t *ret)
 	if (sscanf(text, reverse ? "%3u.%3u.%3u.%3u" : "ip-%3u-%3u-%3u-%3u", &a, &b, &c, &d) != 4)
 		return false;
 	(void)snprintf(again, sizeof(again),
-		       reverse ? "%u.%u.%u.%u.in-addr.arpa" : "ip-%u-%u-%u-%u.ec2.internal", a, b, c, d);
+		       reverse ? "%u.%u.%u.%u.in-addr.arpa" : "ip-%u-%u-%u-%u.ec2.internal", a, b,
+		       c, d);
 	if (strcmp(again, text) != 0)
 		return false;
 	if (reverse) {
@@ -120,9 +121,9 @@ static unsigned model(const char *text, uint32_t *ret_addr, bool *ret_name)
 	if (has_suffix(text, ".ec2.internal")) {
 		if (is_ours(text, false, ret_addr))
 			return DNS_NOERROR;
-		*ret_addr = !strcmp(text, "instance-data.ec2.internal") ? 0xa9fea9fe :
-			    !strcmp(text, "ns.ec2.internal")		 ? 0xa9fea9fd :
-									   0;
+		*ret_addr = !strcmp(text, "instance-data.ec2.internal") ? 0xa9fea9fe
+			    : !strcmp(text, "ns.ec2.internal")          ? 0xa9fea9fd
+									: 0;
 		return *ret_addr ? DNS_NOERROR : DNS_NXDOMAIN;
 	}
 	*ret_name = false;
@@ -156,7 +157,8 @@ static void meaning_check(const uint8_t *q, size_t len, const uint8_t *out, size
 	must(dns_name_parse(out, out_len, &at, &name) == 0);
 	type = be16_load(out + at);
 	class = be16_load(out + at + 2);
-	if (be16_load(out + 10) && out[out_len - 11 + 5]) /* BADVERS: its upper bits are in the OPT record */
+	/* BADVERS: its upper bits are in the OPT record. */
+	if (be16_load(out + 10) && out[out_len - 11 + 5])
 		return;
 	if (!question_text(q, len, text)) {
 		must(rcode != DNS_NOERROR);

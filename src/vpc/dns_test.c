@@ -183,10 +183,19 @@ static void dns_answer__knows_the_blocks_names(void **state)
 static void dns_answer__tells_no_data_from_no_name(void **state)
 {
 	static const char *const none[] = {
-		"ip-172-30-0-5.ec2.internal", "ip-172-31-0-256.ec2.internal", "ip-172-31-0.ec2.internal",
-		"ip-172-31-0-05.ec2.internal", "ip-172-31-0-5-.ec2.internal", "ip-172-31-0-5-6.ec2.internal",
-		"ip172-31-0-5.ec2.internal", "x.ip-172-31-0-5.ec2.internal", "ip-172-31-0-5.x.ec2.internal",
-		"ip-.ec2.internal", "ip.ec2.internal", "i.ec2.internal", "ip-172-31-0-0005.ec2.internal",
+		"ip-172-30-0-5.ec2.internal",
+		"ip-172-31-0-256.ec2.internal",
+		"ip-172-31-0.ec2.internal",
+		"ip-172-31-0-05.ec2.internal",
+		"ip-172-31-0-5-.ec2.internal",
+		"ip-172-31-0-5-6.ec2.internal",
+		"ip172-31-0-5.ec2.internal",
+		"x.ip-172-31-0-5.ec2.internal",
+		"ip-172-31-0-5.x.ec2.internal",
+		"ip-.ec2.internal",
+		"ip.ec2.internal",
+		"i.ec2.internal",
+		"ip-172-31-0-0005.ec2.internal",
 		"www.ec2.internal",
 	};
 
@@ -205,9 +214,17 @@ static void dns_answer__tells_no_data_from_no_name(void **state)
 
 static void dns_answer__refuses_everything_outside(void **state)
 {
-	static const char *const outside[] = { "", "internal", "example.com", "ec2.internal.example.com",
-					       "xec2.internal", "ec2internal", "in-addr.arpa", "172.in-addr.arpa",
-					       "32.172.in-addr.arpa", "1.1.30.172.in-addr.arpa", "x.in-addr.arpa" };
+	static const char *const outside[] = { "",
+					       "internal",
+					       "example.com",
+					       "ec2.internal.example.com",
+					       "xec2.internal",
+					       "ec2internal",
+					       "in-addr.arpa",
+					       "172.in-addr.arpa",
+					       "32.172.in-addr.arpa",
+					       "1.1.30.172.in-addr.arpa",
+					       "x.in-addr.arpa" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(outside); i++)
@@ -322,9 +339,11 @@ static void dns_answer__truncates_what_does_not_fit(void **state)
 	(void)state;
 	/* A domain and a name as long as they can be: question, SOA with two more names. */
 	for (unsigned i = 0; i < 3; i++)
-		n = strlen(domain), snprintf(domain + n, sizeof(domain) - n, "%s%.63s", i ? "." : "",
-					     "ddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd");
-	n = strlen(domain), snprintf(domain + n, sizeof(domain) - n, ".%.40s", "dddddddddddddddddddddddddddddddddddddddddddd");
+		n = strlen(domain),
+		snprintf(domain + n, sizeof(domain) - n, "%s%.63s", i ? "." : "",
+			 "ddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd");
+	n = strlen(domain), snprintf(domain + n, sizeof(domain) - n, ".%.40s",
+				     "dddddddddddddddddddddddddddddddddddddddddddd");
 	assert_int_equal(dns_zone_set(&zone, domain, 0, 8), 0);
 	snprintf(name, sizeof(name), "w.%.250s", domain);
 	n = dns_answer(&zone, query, query_make(name, DNS_A, 0), true, out, sizeof(out));
@@ -332,7 +351,8 @@ static void dns_answer__truncates_what_does_not_fit(void **state)
 	assert_true(got.flags & 0x0200);
 	assert_int_equal(got.authority.type, 0);
 	assert_true(n <= DNS_UDP_MIN);
-	n = dns_answer(&zone, query, query_make(name, DNS_A, 100), true, out, sizeof(out)); /* 100 counts as 512 */
+	n = dns_answer(&zone, query, query_make(name, DNS_A, 100), true, out,
+		       sizeof(out)); /* 100 counts as 512 */
 	answer_read(out, n);
 	assert_true(got.flags & 0x0200);
 	assert_int_equal(got.additionals, 1);
@@ -356,13 +376,13 @@ static void dns_name_parse__follows_pointers_backwards_only(void **state)
 
 	(void)state;
 	memcpy(m + 12, "\1a\0", 3);
-	memcpy(m + 15, "\1b\xc0\x0c", 4);	 /* b.a */
-	memcpy(m + 19, "\xc0\x0f", 2);		 /* b.a */
-	memcpy(m + 21, "\xc0\x15", 2);		 /* itself */
-	memcpy(m + 23, "\1c\xc0\x17", 4);	 /* c, and c again */
+	memcpy(m + 15, "\1b\xc0\x0c", 4);         /* b.a */
+	memcpy(m + 19, "\xc0\x0f", 2);            /* b.a */
+	memcpy(m + 21, "\xc0\x15", 2);            /* itself */
+	memcpy(m + 23, "\1c\xc0\x17", 4);         /* c, and c again */
 	memcpy(m + 27, "\xc0\x1d\1d\xc0\x1b", 6); /* forward; and back to the first */
-	memcpy(m + 33, "\xc0\x04", 2);		 /* into the header */
-	memcpy(m + 35, "\xc0\x10", 2);		 /* into the middle of a label's name: a name as any other */
+	memcpy(m + 33, "\xc0\x04", 2);            /* into the header */
+	memcpy(m + 35, "\xc0\x10", 2); /* into the middle of a label's name: a name as any other */
 	off = 15;
 	assert_int_equal(dns_name_parse(m, sizeof(m), &off, &name), 0);
 	assert_int_equal(off, 19);
@@ -412,8 +432,17 @@ static void dns_name_parse__keeps_to_its_limits(void **state)
 
 static void dns_name_from_text__takes_host_names(void **state)
 {
-	static const char *const bad[] = { "", ".", ".a", "a.", "a..b", "a b", "a/b", "\xc3\xa4",
-					   "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" };
+	static const char *const bad[] = {
+		"",
+		".",
+		".a",
+		"a.",
+		"a..b",
+		"a b",
+		"a/b",
+		"\xc3\xa4",
+		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	};
 	char longest[300];
 	struct dns_name n;
 

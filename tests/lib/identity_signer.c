@@ -29,7 +29,8 @@ static X509 *cert_new(EVP_PKEY *key)
 	must(x);
 	must(X509_set_version(x, 2) == 1);
 	must(ASN1_INTEGER_set(X509_get_serialNumber(x), 1) == 1);
-	must(X509_gmtime_adj(X509_getm_notBefore(x), -DAY_S) && X509_gmtime_adj(X509_getm_notAfter(x), DAY_S));
+	must(X509_gmtime_adj(X509_getm_notBefore(x), -DAY_S) &&
+	     X509_gmtime_adj(X509_getm_notAfter(x), DAY_S));
 	name = X509_get_subject_name(x);
 	must(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"test", -1,
 					-1, 0) == 1);

@@ -53,7 +53,7 @@ enum sign_mode { SIGN_OK, SIGN_REFUSE, SIGN_SILENT };
 static struct {
 	const char *program;
 	char instance_id[CTL_ID_MAX];
-	char sabotage[128]; /* its environment */
+	char sabotage[128];         /* its environment */
 	int http, dns_udp, dns_tcp; /* ours: every start gets copies */
 	pid_t pid;
 	int ctl, svc, sign;
@@ -207,7 +207,8 @@ static void sign_ready(void)
 static int ack_wait(int fd)
 {
 	for (;;) {
-		struct pollfd p[2] = { { .fd = fd, .events = POLLIN }, { .fd = h.sign, .events = POLLIN } };
+		struct pollfd p[2] = { { .fd = fd, .events = POLLIN },
+				       { .fd = h.sign, .events = POLLIN } };
 
 		if (poll(p, 2, 10000) <= 0)
 			die("no answer");
@@ -415,7 +416,8 @@ static void serve(int fd)
 	if (!h.lines)
 		die("fdopen");
 	for (;;) {
-		struct pollfd p[2] = { { .fd = fd, .events = POLLIN }, { .fd = h.sign, .events = POLLIN } };
+		struct pollfd p[2] = { { .fd = fd, .events = POLLIN },
+				       { .fd = h.sign, .events = POLLIN } };
 
 		if (poll(p, 2, -1) < 0)
 			die("poll");
@@ -455,7 +457,8 @@ int main(int argc, char **argv)
 		die("waitpid");
 	ended = program_end();
 	if (ended != 0)
-		fprintf(stderr, "metadata-host: niter-metadata ended with status %#x\n", (unsigned)ended);
+		fprintf(stderr, "metadata-host: niter-metadata ended with status %#x\n",
+			(unsigned)ended);
 	identity_signer_free(h.signer);
 	if (!WIFEXITED(status) || ended != 0)
 		return 1;
