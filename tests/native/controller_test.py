@@ -907,6 +907,29 @@ def test_wrong_peers_get_one_clear_line():
     h.close()
 
 
+def test_instances_of_an_older_niterd_get_an_interface():
+    h = Host()
+    h.launcher.stdin.close()
+    h.launcher.wait(timeout=10)
+    for name in h.files("niterd"):
+        os.unlink(os.path.join(h.state, "niterd", name))
+    db = sqlite3.connect(os.path.join(h.state, "niterd/niter.db"))
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../corpora/store/v2.sql")) as f:
+        db.executescript(f.read())
+    db.close()
+    if JAIL:
+        os.chown(os.path.join(h.state, "niterd/niter.db"), 200002, 200002)
+    h.start()
+    web, gone = h.state_of("web"), h.state_of("i-0123456789abcdef1")
+    assert web["state"] == "stopped" and web["private_ip"] == "172.31.0.4" and interface(web)["mac"].startswith("06:")
+    assert web["times"]["volume_us"] == 700000
+    assert gone is None or gone["interfaces"] == []
+    assert len(network(h)["interfaces"]) == 1
+    h.image("other")
+    assert h.json("run", "other", "--type", "t3.nano")["instance"]["private_ip"] == "172.31.0.5"
+    h.close()
+
+
 def test_private_addresses_are_given_out_once():
     h = Host()
     h.image()
@@ -949,7 +972,11 @@ def items(h, instance, since=0):
     for m in h.told("metadata", instance, since=since):
         if m["what"] == "put":
             path = bytes.fromhex(m["path"]).decode()
-            assert path not in batch, path
+            # docs/wire/metadata.md "Items"
+            assert path not in batch and path.split("/")[0] in ("user-data", "meta-data", "dynamic"), path
+            assert all(re.fullmatch(r"[ -.0-~]{1,200}", x) and x not in (".", "..") for x in path.split("/")), path
+            assert not path.endswith(("/signature", "/rsa2048", "/pkcs7")) and len(m["data"]) // 2 <= 24576, path
+            assert path != "user-data" or m["data"], path
             batch[path] = bytes.fromhex(m["data"])
         elif m["what"] == "commit":
             tree, batch = batch, {}
