@@ -177,9 +177,9 @@ static void peer_go(struct http_server *s, struct http_peer *p, uint64_t now_ns)
 			peer_linger(s, p, now_ns);
 			return;
 		}
+		/* So that the next request has a deadline of its own. */
 		if (p->state == PEER_READING && p->conn.out_end)
-			p->state =
-				PEER_WRITING; /* so that the next request has a deadline of its own */
+			p->state = PEER_WRITING;
 		p->conn.out_off = p->conn.out_end = 0;
 	} while (peer_answer(s, p, now_ns));
 }
