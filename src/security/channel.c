@@ -435,7 +435,9 @@ void channel_wake(struct service *s, struct channel *c)
 	int r = 1;
 
 	for (i = 0; c->fd >= 0 && r > 0 && i < CHANNEL_MSGS_PER_WAKE; i++) {
-		r = ctl_recv(c->fd, &s->msg);
+		r = channel_tunnel_flush(s, c);
+		if (r > 0)
+			r = ctl_recv(c->fd, &s->msg);
 		if (r == -EAGAIN)
 			return;
 		if (r > 0) {

@@ -260,6 +260,39 @@ static void wire_channel__tells_of_an_unknown_peer(void **state)
 	assert_true(strlen(answer.u.tun_ready.text) > 0);
 }
 
+/* The wire is busy elsewhere: nothing that it must know is lost, and nothing piles up here. */
+static void wire_channel__waits_for_a_wire_that_does_not_read(void **state)
+{
+	struct ctl_tun_key_read q = { .peer = PEER, .epoch = 9, .vni = VNI };
+	struct host *h = &host[0];
+	unsigned asked = 0, came = 0, i;
+
+	(void)state;
+	turn(h);
+	for (i = 0; i < 10000; i++) {
+		if (ctl_send(h->wire, CTL_TUN_KEY_READ, i + 1, &q, NULL, 0) < 0)
+			break;
+		asked++;
+		turn(h);
+	}
+	assert_true(asked > 100 && asked < 10000); /* both directions are full */
+	assert_true(h->s.late.type == CTL_TUN_KEY);
+	while (came < asked) {
+		ctl_msg_done(&answer);
+		if (ctl_recv(h->wire, &answer) == 1) {
+			assert_int_equal(answer.type, CTL_TUN_KEY);
+			assert_int_equal(answer.seq, came + 1);
+			came++;
+			continue;
+		}
+		i = came;
+		turn(h);
+		assert_true(i < asked);
+	}
+	assert_int_equal(h->s.late.type, 0);
+	assert_int_equal(join(&host[0], &host[1]), 1);
+}
+
 static void grant__refuses_plain_channels_that_make_no_sense(void **state)
 {
 	struct ctl_sec_channel g = { .purpose = CTL_KEY_FOR_WIRE };
@@ -484,6 +517,7 @@ int main(void)
 		T(wire_channel__a_second_one_ends_the_first),
 		T(wire_channel__says_when_it_wants_to_be_woken),
 		T(wire_channel__tells_of_an_unknown_peer),
+		T(wire_channel__waits_for_a_wire_that_does_not_read),
 		T(grant__refuses_plain_channels_that_make_no_sense),
 		T(metadata_channel__signs_what_openssl_verifies),
 		T(metadata_channel__signs_for_its_instance_only),

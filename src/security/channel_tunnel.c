@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/epoll.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -25,10 +26,43 @@ void channel_tunnel_close(struct service *s, const struct channel *c)
 		return;
 	s->wire = NULL;
 	tunnel_freep(&s->tunnel);
+	mem_wipe(&s->late, sizeof(s->late));
 	log_info("sec.tunnel.end", "text=\"the wire is gone: its secrets too\"");
 }
 
-static int out_send(struct service *s, const struct channel *c)
+/*
+ * READY and KEY are never lost: a wire that did not hear of an epoch, or of a key that is given out once, would have to
+ * begin again. When it does not read, nothing more is read from it either, so one place is enough.
+ */
+static int send_surely(struct service *s, struct channel *c, enum ctl_type type, uint32_t seq,
+		       const void *body, size_t len)
+{
+	int r = ctl_send(c->fd, type, seq, body, NULL, 0);
+
+	if (r != -EAGAIN)
+		return r;
+	must(!s->late.type && len <= sizeof(s->late.u));
+	s->late.type = type;
+	s->late.seq = seq;
+	memcpy(&s->late.u, body, len);
+	return loop_mod(s->loop, c->fd, EPOLLOUT, &c->ref);
+}
+
+int channel_tunnel_flush(struct service *s, struct channel *c)
+{
+	int r;
+
+	if (s->wire != c || !s->late.type)
+		return 1;
+	r = ctl_send(c->fd, s->late.type, s->late.seq, &s->late.u, NULL, 0);
+	if (r < 0)
+		return r;
+	mem_wipe(&s->late, sizeof(s->late));
+	r = loop_mod(s->loop, c->fd, EPOLLIN, &c->ref);
+	return r < 0 ? r : 1;
+}
+
+static int out_send(struct service *s, struct channel *c)
 {
 	const struct tunnel_out *o = &s->tunnel_out;
 	int r = 0;
@@ -39,8 +73,8 @@ static int out_send(struct service *s, const struct channel *c)
 	else if (o->has_ready)
 		log_info("sec.tunnel.ready", "peer=%u epoch=%u", o->ready.peer, o->ready.epoch);
 	if (o->has_ready)
-		r = ctl_send(c->fd, CTL_TUN_READY, 0, &o->ready, NULL, 0);
-	if (r == 0 && o->has_message) {
+		r = send_surely(s, c, CTL_TUN_READY, 0, &o->ready, sizeof(o->ready));
+	if (r == 0 && o->has_message && !s->late.type) {
 		r = ctl_send(c->fd, CTL_TUN_MESSAGE, 0, &o->message, NULL, 0);
 		if (r == -EAGAIN)
 			r = 0; /* as if the network had lost it */
@@ -48,7 +82,7 @@ static int out_send(struct service *s, const struct channel *c)
 	return r;
 }
 
-static int on_message(struct service *s, const struct channel *c, const struct ctl_msg *m)
+static int on_message(struct service *s, struct channel *c, const struct ctl_msg *m)
 {
 	const struct ctl_tun_message *t = &m->u.tun_message;
 	int r;
@@ -60,7 +94,7 @@ static int on_message(struct service *s, const struct channel *c, const struct c
 	return out_send(s, c);
 }
 
-static int on_key_read(struct service *s, const struct channel *c, const struct ctl_msg *m)
+static int on_key_read(struct service *s, struct channel *c, const struct ctl_msg *m)
 {
 	const struct ctl_tun_key_read *q = &m->u.tun_key_read;
 	int r;
@@ -69,7 +103,7 @@ static int on_key_read(struct service *s, const struct channel *c, const struct 
 	if (r < 0)
 		log_warn_limited("sec.tunnel.key_refused", "peer=%u epoch=%u vni=%u err=%d",
 				 q->peer, q->epoch, q->vni, r);
-	r = ctl_send(c->fd, CTL_TUN_KEY, m->seq, &s->tun_key, NULL, 0);
+	r = send_surely(s, c, CTL_TUN_KEY, m->seq, &s->tun_key, sizeof(s->tun_key));
 	mem_wipe(&s->tun_key, sizeof(s->tun_key));
 	return r;
 }

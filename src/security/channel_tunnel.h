@@ -12,5 +12,7 @@
 MUST_USE int channel_tunnel_open(struct service *s, struct channel *c);
 /* channel_tunnel_close(): if @c is the wire's. */
 void channel_tunnel_close(struct service *s, const struct channel *c);
+/* channel_tunnel_flush(): what had no room before. Return: 1 nothing is left, -EAGAIN something is, -errno. */
+MUST_USE int channel_tunnel_flush(struct service *s, struct channel *c);
 /* channel_tunnel_answer(): one message. Return: 0, -errno: the channel is closed. */
 MUST_USE int channel_tunnel_answer(struct service *s, struct channel *c, const struct ctl_msg *m);

@@ -54,6 +54,16 @@ struct channel {
 	struct bucket rate; /* of a metadata process */
 };
 
+/* A message that must not be lost, and for which the wire's channel has no room: nothing is read there meanwhile. */
+struct late {
+	enum ctl_type type; /* 0: none */
+	uint32_t seq;
+	union {
+		struct ctl_tun_ready ready;
+		struct ctl_tun_key key;
+	} u; /* wiped after use */
+};
+
 struct service {
 	struct loop *loop; /* borrowed */
 	bool configured, has_root, lab;
@@ -70,6 +80,7 @@ struct service {
 	struct identity identity;
 	struct channel *wire;              /* the one of CTL_KEY_FOR_WIRE, if it is open */
 	struct tunnel *tunnel;             /* as long as @wire is */
+	struct late late;                  /* to @wire */
 	uint32_t release_cnt, refused_cnt; /* since start */
 	struct ctl_msg msg;                /* the one being handled: too large for the stack */
 	struct ctl_key_data answer;        /* wiped after use */
