@@ -17,7 +17,7 @@
 enum {
 	NFT_NAME_MAX = 16,      /* of a network device, with NUL */
 	NFT_FORWARDS_MAX = 128,
-	NFT_BATCH_MAX = 128 * 1024,
+	NFT_BATCH_MAX = 256 * 1024,
 };
 
 /* A TCP port of this host that leads to an instance. Addresses in network byte order. */

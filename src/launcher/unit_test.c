@@ -20,6 +20,7 @@
 #include "jail_path.h"
 #include "launcher.h"
 #include "memory.h"
+#include "nic.h"
 
 static void ids__accept_ec2_shapes(void **state)
 {
@@ -28,6 +29,8 @@ static void ids__accept_ec2_shapes(void **state)
 	assert_true(id_instance_ok("i-0a1b2c3d"));
 	assert_true(id_volume_ok("vol-0123456789abcdef0"));
 	assert_true(id_image_ok("ami-0123456789abcdef0"));
+	assert_true(id_interface_ok("eni-0123456789abcdef0"));
+	assert_true(id_gateway_ok("igw-0123456789abcdef0"));
 	assert_true(id_account_ok("123456789012"));
 	assert_true(name_ok("/dev/xvda") && name_ok("t3.nano") && name_ok(""));
 }
@@ -51,6 +54,8 @@ static void ids__reject_anything_that_could_be_a_path(void **state)
 	for (i = 0; i < ARRAY_SIZE(bad); i++)
 		assert_false(id_instance_ok(bad[i]));
 	assert_false(id_volume_ok("i-0123456789abcdef0"));
+	assert_false(id_interface_ok("igw-0123456789abcdef0"));
+	assert_false(id_gateway_ok("igw-../.."));
 	assert_false(id_image_ok("vol-0123456789abcdef0"));
 	assert_false(id_account_ok(""));
 	assert_false(id_account_ok("12/3"));
@@ -345,6 +350,57 @@ static void jail_path__follows_no_link_and_never_leaves(void **state)
 	assert_int_equal(system(cmd), 0); /* NOLINT(cert-env33-c): fixed command of a test */
 }
 
+static void default_route__is_found_among_others(void **state)
+{
+	static const char text[] =
+		"Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
+		"docker0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n"
+		"lo\t00000000\t00000000\t0200\t0\t0\t0\t00000000\t0\t0\t0\n" /* rejects */
+		"eth0\t00000000\t0202000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n";
+	char name[NIC_NAME_MAX];
+
+	(void)state;
+	assert_int_equal(nic_default_parse(text, name), 0);
+	assert_string_equal(name, "eth0");
+}
+
+static void default_route__that_is_not_there_is_not_made_up(void **state)
+{
+	char name[NIC_NAME_MAX];
+
+	(void)state;
+	assert_int_equal(nic_default_parse("", name), -ENETUNREACH);
+	assert_int_equal(nic_default_parse("Iface Destination", name), -ENETUNREACH);
+	assert_int_equal(nic_default_parse("x\neth0 0002000A 00000000 0001 0 0 0 00FFFFFF 0 0 0\n", name), -ENETUNREACH);
+	assert_int_equal(nic_default_parse("x\neth0 00000000 0202000A 0003 0 0 0 00000080 0 0 0\n", name), -ENETUNREACH);
+	assert_int_equal(nic_default_parse("x\neth0 00000000 0202000A", name), -ENETUNREACH);
+}
+
+/* Every attribute and message ends where its length says, and the kernel's walk over them ends at the end. */
+static void nft__messages_follow_each_other_without_a_gap(void **state)
+{
+	static uint8_t buf[NFT_BATCH_MAX];
+	static struct nft_rules rules;
+	unsigned i, messages = 0;
+	uint32_t bytes;
+	int len, at;
+
+	(void)state;
+	strcpy(rules.uplink, "eth0");
+	for (i = 0; i < NFT_FORWARDS_MAX; i++)
+		rules.forward[rules.forward_cnt++] = (struct nft_forward){ .host_port = (uint16_t)(i + 1), .port = 22 };
+	len = nft_build(&rules, buf, sizeof(buf));
+	assert_true(len > 0);
+	for (at = 0; at < len; at += (int)bytes) {
+		memcpy(&bytes, buf + at, sizeof(bytes));
+		assert_true(bytes >= 20 && bytes % 4 == 0 && bytes <= (uint32_t)(len - at));
+		messages++;
+	}
+	assert_int_equal(at, len);
+	assert_true(messages > 2 * NFT_FORWARDS_MAX);
+	assert_int_equal(nft_build(&rules, buf, (size_t)len - 1), -EMSGSIZE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -360,6 +416,9 @@ int main(void)
 		cmocka_unit_test(cgroup__words_are_whole_words),
 		cmocka_unit_test(set__moves_only_forward),
 		cmocka_unit_test(jail_path__follows_no_link_and_never_leaves),
+		cmocka_unit_test(default_route__is_found_among_others),
+		cmocka_unit_test(default_route__that_is_not_there_is_not_made_up),
+		cmocka_unit_test(nft__messages_follow_each_other_without_a_gap),
 	};
 
 	return cmocka_run_group_tests_name("launcher units", tests, NULL, NULL);
