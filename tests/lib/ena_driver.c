@@ -9,7 +9,15 @@
 
 #include "base/num.h"
 
-enum { PAGE = 4096, POLLS_MAX = 20000, RING_ENTRY = 16, TX_CDESC = 8, RX_CDESC = 16, KEY_AT = 1024, LOG2_128 = 7 };
+enum {
+	PAGE = 4096,
+	POLLS_MAX = 20000,
+	RING_ENTRY = 16,
+	TX_CDESC = 8,
+	RX_CDESC = 16,
+	KEY_AT = 1024,
+	LOG2_128 = 7
+};
 
 static uint32_t rd(struct ena_driver *d, unsigned off)
 {
@@ -105,10 +113,12 @@ uint8_t ena_driver_cmd(struct ena_driver *d, struct ena_aq_entry c, struct ena_a
 	c.flags = (uint8_t)((c.flags & ~1u) | phase_of(d->aq_tail, ENA_DRIVER_ADMIN_DEPTH));
 	d->aq[d->aq_tail++ % ENA_DRIVER_ADMIN_DEPTH] = c;
 	wr(d, ENA_REG_AQ_DB, d->aq_tail);
-	for (i = 0; i < POLLS_MAX && (__atomic_load_n(&slot->flags, __ATOMIC_ACQUIRE) & 1) != want; i++)
+	for (i = 0; i < POLLS_MAX && (__atomic_load_n(&slot->flags, __ATOMIC_ACQUIRE) & 1) != want;
+	     i++)
 		if (!d->ops->wait(d->ctx, 0))
 			break;
-	if ((__atomic_load_n(&slot->flags, __ATOMIC_ACQUIRE) & 1) != want || slot->command_id != c.command_id)
+	if ((__atomic_load_n(&slot->flags, __ATOMIC_ACQUIRE) & 1) != want ||
+	    slot->command_id != c.command_id)
 		return ENA_DRIVER_NO_ANSWER;
 	d->acq_head++;
 	if (ret)
@@ -116,7 +126,8 @@ uint8_t ena_driver_cmd(struct ena_driver *d, struct ena_aq_entry c, struct ena_a
 	return slot->status;
 }
 
-static struct ena_aq_entry feature_cmd(struct ena_driver *d, uint8_t opcode, uint8_t feature, size_t buf_len)
+static struct ena_aq_entry feature_cmd(struct ena_driver *d, uint8_t opcode, uint8_t feature,
+				       size_t buf_len)
 {
 	struct ena_aq_entry c = { .opcode = opcode };
 
@@ -129,12 +140,14 @@ static struct ena_aq_entry feature_cmd(struct ena_driver *d, uint8_t opcode, uin
 	return c;
 }
 
-uint8_t ena_driver_get(struct ena_driver *d, uint8_t feature, size_t buf_len, struct ena_acq_entry *ret)
+uint8_t ena_driver_get(struct ena_driver *d, uint8_t feature, size_t buf_len,
+		       struct ena_acq_entry *ret)
 {
 	return ena_driver_cmd(d, feature_cmd(d, ENA_ADMIN_GET_FEATURE, feature, buf_len), ret);
 }
 
-uint8_t ena_driver_set(struct ena_driver *d, uint8_t feature, size_t buf_len, const uint32_t *w, unsigned cnt)
+uint8_t ena_driver_set(struct ena_driver *d, uint8_t feature, size_t buf_len, const uint32_t *w,
+		       unsigned cnt)
 {
 	struct ena_aq_entry c = feature_cmd(d, ENA_ADMIN_SET_FEATURE, feature, buf_len);
 
@@ -146,7 +159,8 @@ int ena_driver_event(struct ena_driver *d, struct ena_aenq_entry *ret)
 {
 	struct ena_aenq_entry *e = &d->aenq[d->aenq_head % ENA_DRIVER_AENQ_DEPTH];
 
-	if ((__atomic_load_n(&e->flags, __ATOMIC_ACQUIRE) & 1) != phase_of(d->aenq_head, ENA_DRIVER_AENQ_DEPTH))
+	if ((__atomic_load_n(&e->flags, __ATOMIC_ACQUIRE) & 1) !=
+	    phase_of(d->aenq_head, ENA_DRIVER_AENQ_DEPTH))
 		return 0;
 	*ret = *e;
 	d->aenq_head++;
@@ -176,7 +190,8 @@ static uint8_t rss_key(struct ena_driver *d)
 
 static uint8_t rss_input(struct ena_driver *d)
 {
-	static const uint16_t want[ENA_RSS_PROTOS_USED] = { 0x3c, 0x3c, 0x3c, 0x3c, 0x0c, 0x0c, 0x0c, 0x03 };
+	static const uint16_t want[ENA_RSS_PROTOS_USED] = { 0x3c, 0x3c, 0x3c, 0x3c,
+							    0x0c, 0x0c, 0x0c, 0x03 };
 	const uint32_t sort = 6u << 16;
 	struct ena_rss_input *in = (struct ena_rss_input *)(void *)d->buf;
 	unsigned i;
@@ -215,8 +230,9 @@ int ena_driver_probe(struct ena_driver *d)
 	if (ena_driver_set(d, ENA_F_HOST_ATTR, 0, host, 5) == ENA_DRIVER_NO_ANSWER)
 		return -ETIME;
 	if (ena_driver_get(d, ENA_F_DEVICE_ATTRIBUTES, 0, &d->attributes) ||
-	    ena_driver_get(d, ENA_F_MAX_QUEUES_EXT, 0, &d->queues_ext) || d->queues_ext.queues_ext.version != 1 ||
-	    ena_driver_get(d, ENA_F_AENQ, 0, &a) || ena_driver_get(d, ENA_F_OFFLOAD, 0, &d->offload))
+	    ena_driver_get(d, ENA_F_MAX_QUEUES_EXT, 0, &d->queues_ext) ||
+	    d->queues_ext.queues_ext.version != 1 || ena_driver_get(d, ENA_F_AENQ, 0, &a) ||
+	    ena_driver_get(d, ENA_F_OFFLOAD, 0, &d->offload))
 		return -EIO;
 	d->max_rx_descs = (unsigned)min_u64(19, d->queues_ext.queues_ext.rx_descs);
 	if (ena_driver_get(d, ENA_F_AENQ, 0, &d->aenq_config))
@@ -236,7 +252,8 @@ int ena_driver_probe(struct ena_driver *d)
 
 /* ---- queues ---- */
 
-uint8_t ena_driver_cq_make(struct ena_driver *d, struct ena_driver_ring *r, bool rx, uint16_t depth, unsigned vector)
+uint8_t ena_driver_cq_make(struct ena_driver *d, struct ena_driver_ring *r, bool rx, uint16_t depth,
+			   unsigned vector)
 {
 	struct ena_aq_entry c = { .opcode = ENA_ADMIN_CREATE_CQ };
 	size_t bytes = depth * (size_t)(rx ? RX_CDESC : TX_CDESC);
@@ -297,7 +314,8 @@ int ena_driver_up(struct ena_driver *d, unsigned queues, uint16_t depth)
 		memset(&q->meta, 0, sizeof(q->meta));
 		q->tx_next = 0;
 		q->tx_room = depth;
-		if (ena_driver_cq_make(d, &q->tx, false, depth, i + 1) || ena_driver_sq_make(d, &q->tx, false, depth))
+		if (ena_driver_cq_make(d, &q->tx, false, depth, i + 1) ||
+		    ena_driver_sq_make(d, &q->tx, false, depth))
 			return -EIO;
 	}
 	for (i = 0; i < queues; i++)
@@ -308,7 +326,9 @@ int ena_driver_up(struct ena_driver *d, unsigned queues, uint16_t depth)
 	if (rss_table(d) || rss_key(d) || rss_input(d) || ena_driver_set(d, ENA_F_MTU, 0, &mtu, 1))
 		return -EIO;
 	for (i = 0; i < queues; i++) {
+		d->q[i].rx_free_cnt = 0;
 		for (k = 0; k + 1 < depth; k++) {
+			d->q[i].rx_free[d->q[i].rx_free_cnt++] = (uint16_t)k;
 			if (!d->q[i].rx_buf[k])
 				d->q[i].rx_buf[k] = d->ops->alloc(d->ctx, PAGE);
 			if (!d->q[i].rx_buf[k])
@@ -322,7 +342,8 @@ int ena_driver_up(struct ena_driver *d, unsigned queues, uint16_t depth)
 
 static int ring_unmake(struct ena_driver *d, struct ena_driver_ring *r, bool rx)
 {
-	struct ena_aq_entry sq = { .opcode = ENA_ADMIN_DESTROY_SQ }, cq = { .opcode = ENA_ADMIN_DESTROY_CQ };
+	struct ena_aq_entry sq = { .opcode = ENA_ADMIN_DESTROY_SQ },
+			    cq = { .opcode = ENA_ADMIN_DESTROY_CQ };
 
 	sq.destroy_sq.sq_idx = r->idx;
 	sq.destroy_sq.identity = (uint8_t)((rx ? ENA_DIRECTION_RX : ENA_DIRECTION_TX) << 5);
@@ -371,9 +392,11 @@ static void meta_put(struct ena_driver_ring *r, const struct ena_driver_offload 
 {
 	struct ena_tx_desc m = { 0 };
 
-	m.w[0] = ENA_TX0_META | ENA_META0_EXT_VALID | ENA_META0_EXTENDED | ENA_META0_STORE | ENA_TX0_FIRST |
-		 ((uint32_t)o->mss >> 10 & 0xf) << 16 | (ena_driver_phase(r) ? ENA_TX0_PHASE : 0);
-	m.w[2] = o->l3_len | (uint32_t)o->l3_off << 8 | (uint32_t)o->l4_words << 16 | (uint32_t)o->mss << 22;
+	m.w[0] = ENA_TX0_META | ENA_META0_EXT_VALID | ENA_META0_EXTENDED | ENA_META0_STORE |
+		 ENA_TX0_FIRST | ((uint32_t)o->mss >> 10 & 0xf) << 16 |
+		 (ena_driver_phase(r) ? ENA_TX0_PHASE : 0);
+	m.w[2] = o->l3_len | (uint32_t)o->l3_off << 8 | (uint32_t)o->l4_words << 16 |
+		 (uint32_t)o->mss << 22;
 	ena_driver_desc(r, &m);
 }
 
@@ -381,14 +404,16 @@ static uint32_t ctrl_of(const struct ena_driver_offload *o)
 {
 	if (!o)
 		return 0;
-	return (o->ipv6 ? ENA_L3_IPV6 : ENA_L3_IPV4) | (uint32_t)(o->tcp ? ENA_L4_TCP : ENA_L4_UDP) << 8 |
-	       (o->tso ? ENA_TX1_TSO : 0) | (o->l3_csum ? ENA_TX1_L3_CSUM : 0) | (o->l4_csum ? ENA_TX1_L4_CSUM : 0) |
+	return (o->ipv6 ? ENA_L3_IPV6 : ENA_L3_IPV4) |
+	       (uint32_t)(o->tcp ? ENA_L4_TCP : ENA_L4_UDP) << 8 | (o->tso ? ENA_TX1_TSO : 0) |
+	       (o->l3_csum ? ENA_TX1_L3_CSUM : 0) | (o->l4_csum ? ENA_TX1_L4_CSUM : 0) |
 	       (o->l4_partial ? ENA_TX1_L4_PARTIAL : 0);
 }
 
 static bool meta_same(const struct ena_driver_offload *a, const struct ena_driver_offload *b)
 {
-	return a->mss == b->mss && a->l3_len == b->l3_len && a->l3_off == b->l3_off && a->l4_words == b->l4_words;
+	return a->mss == b->mss && a->l3_len == b->l3_len && a->l3_off == b->l3_off &&
+	       a->l4_words == b->l4_words;
 }
 
 int ena_driver_tx(struct ena_driver *d, unsigned q, const struct ena_driver_sg *sg, unsigned cnt,
@@ -407,11 +432,13 @@ int ena_driver_tx(struct ena_driver *d, unsigned q, const struct ena_driver_sg *
 		dq->meta = *o;
 	}
 	for (i = 0; i < cnt; i++) {
-		struct ena_tx_desc t = { { sg[i].len | (ena_driver_phase(r) ? ENA_TX0_PHASE : 0), 0, (uint32_t)sg[i].at,
+		struct ena_tx_desc t = { { sg[i].len | (ena_driver_phase(r) ? ENA_TX0_PHASE : 0), 0,
+					   (uint32_t)sg[i].at,
 					   (uint32_t)(sg[i].at >> 32) & 0xffff } };
 
 		if (i == 0) {
-			t.w[0] |= ENA_TX0_COMP_REQ | (meta ? 0 : ENA_TX0_FIRST) | (uint32_t)(id >> 10) << 16;
+			t.w[0] |= ENA_TX0_COMP_REQ | (meta ? 0 : ENA_TX0_FIRST) |
+				  (uint32_t)(id >> 10) << 16;
 			t.w[1] = ctrl_of(o) | (uint32_t)id << 22;
 			t.w[3] |= 66u << 24; /* header length: unused */
 		}
@@ -434,9 +461,11 @@ int ena_driver_tx_reap(struct ena_driver *d, unsigned q)
 
 	for (;;) {
 		struct ena_tx_cdesc *c =
-			(struct ena_tx_cdesc *)(void *)(r->cdesc + (size_t)(r->head % r->depth) * TX_CDESC);
+			(struct ena_tx_cdesc *)(void *)(r->cdesc +
+							(size_t)(r->head % r->depth) * TX_CDESC);
 
-		if ((__atomic_load_n(&c->flags, __ATOMIC_ACQUIRE) & 1) != phase_of(r->head, r->depth))
+		if ((__atomic_load_n(&c->flags, __ATOMIC_ACQUIRE) & 1) !=
+		    phase_of(r->head, r->depth))
 			return n;
 		if (c->req_id >= r->depth || !dq->tx_used[c->req_id])
 			return -EIO;
@@ -451,17 +480,16 @@ void ena_driver_rx_refill(struct ena_driver *d, unsigned q)
 {
 	struct ena_driver_queue *dq = &d->q[q];
 	struct ena_driver_ring *r = &dq->rx;
-	uint16_t id;
 
-	for (id = 0; id + 1 < r->depth; id++) {
+	while (dq->rx_free_cnt) {
+		uint16_t id = dq->rx_free[--dq->rx_free_cnt];
 		struct ena_rx_desc desc = { .length = ENA_DRIVER_RX_BYTES,
 					    .req_id = id,
 					    .addr_lo = (uint32_t)dq->rx_buf[id],
 					    .addr_hi = (uint16_t)(dq->rx_buf[id] >> 32) };
 
-		if (dq->rx_posted[id])
-			continue;
-		desc.ctrl = (uint8_t)(ENA_RX_FIRST | ENA_RX_LAST | ENA_RX_COMP_REQ | ena_driver_phase(r));
+		desc.ctrl = (uint8_t)(ENA_RX_FIRST | ENA_RX_LAST | ENA_RX_COMP_REQ |
+				      ena_driver_phase(r));
 		ena_driver_desc(r, &desc);
 		dq->rx_posted[id] = true;
 	}
@@ -495,7 +523,8 @@ static int rx_whole(const struct ena_driver_queue *dq)
 	return (int)n;
 }
 
-int ena_driver_rx(struct ena_driver *d, unsigned q, uint8_t *buf, size_t cap, struct ena_driver_rx *ret)
+int ena_driver_rx(struct ena_driver *d, unsigned q, uint8_t *buf, size_t cap,
+		  struct ena_driver_rx *ret)
 {
 	struct ena_driver_queue *dq = &d->q[q];
 	int n = rx_whole(dq), i;
@@ -512,6 +541,7 @@ int ena_driver_rx(struct ena_driver *d, unsigned q, uint8_t *buf, size_t cap, st
 			return -ENOSPC;
 		memcpy(buf + ret->len, d->ops->mem(d->ctx, dq->rx_buf[c->req_id]), c->length);
 		dq->rx_posted[c->req_id] = false;
+		dq->rx_free[dq->rx_free_cnt++] = c->req_id;
 		ret->len += c->length;
 		ret->hash = c->hash;
 		ret->status = c->status;

@@ -60,6 +60,8 @@ struct ena_driver_queue {
 	uint16_t tx_next, tx_room;
 	uint64_t rx_buf[ENA_DRIVER_DEPTH_MAX]; /* by request id */
 	bool rx_posted[ENA_DRIVER_DEPTH_MAX];
+	uint16_t rx_free[ENA_DRIVER_DEPTH_MAX],
+		rx_free_cnt; /* request ids without a buffer in the ring */
 };
 
 struct ena_driver_rx {
@@ -103,14 +105,18 @@ MUST_USE int ena_driver_down(struct ena_driver *d);
 
 /* ena_driver_cmd(): put, ring, wait. Return: status. */
 uint8_t ena_driver_cmd(struct ena_driver *d, struct ena_aq_entry c, struct ena_acq_entry *ret);
-uint8_t ena_driver_get(struct ena_driver *d, uint8_t feature, size_t buf_len, struct ena_acq_entry *ret);
-uint8_t ena_driver_set(struct ena_driver *d, uint8_t feature, size_t buf_len, const uint32_t *w, unsigned cnt);
+uint8_t ena_driver_get(struct ena_driver *d, uint8_t feature, size_t buf_len,
+		       struct ena_acq_entry *ret);
+uint8_t ena_driver_set(struct ena_driver *d, uint8_t feature, size_t buf_len, const uint32_t *w,
+		       unsigned cnt);
 /* ena_driver_event(): the next event, given back at once. Return: 1, 0 none. */
 int ena_driver_event(struct ena_driver *d, struct ena_aenq_entry *ret);
 
 /* One queue pair; used by ena_driver_up(). Return: status. */
-uint8_t ena_driver_cq_make(struct ena_driver *d, struct ena_driver_ring *r, bool rx, uint16_t depth, unsigned vector);
-uint8_t ena_driver_sq_make(struct ena_driver *d, struct ena_driver_ring *r, bool rx, uint16_t depth);
+uint8_t ena_driver_cq_make(struct ena_driver *d, struct ena_driver_ring *r, bool rx, uint16_t depth,
+			   unsigned vector);
+uint8_t ena_driver_sq_make(struct ena_driver *d, struct ena_driver_ring *r, bool rx,
+			   uint16_t depth);
 
 /* ena_driver_desc(): any 16 bytes as the next entry of a ring, phase bit as given. Nothing is rung. */
 void ena_driver_desc(struct ena_driver_ring *r, const void *desc);
@@ -128,4 +134,5 @@ int ena_driver_tx_reap(struct ena_driver *d, unsigned q);
 /* ena_driver_rx_refill(): post all free buffers and ring. */
 void ena_driver_rx_refill(struct ena_driver *d, unsigned q);
 /* ena_driver_rx(): the next frame. Return: 1, 0 none, -EFAULT -EIO -ENOSPC what the driver would reset the device for. */
-int ena_driver_rx(struct ena_driver *d, unsigned q, uint8_t *buf, size_t cap, struct ena_driver_rx *ret);
+int ena_driver_rx(struct ena_driver *d, unsigned q, uint8_t *buf, size_t cap,
+		  struct ena_driver_rx *ret);

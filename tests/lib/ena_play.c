@@ -11,7 +11,13 @@
 #include "proto/gmem_test.h"
 
 /* Low memory comes and goes; high memory stays. */
-enum { HALF = PLAY_RAM_BYTES / 2, HIGH_AT = 16 << 20, FEED_MAX = 4096, ADMIN_DEPTH = 32, DESCS_MAX = 40 };
+enum {
+	HALF = PLAY_RAM_BYTES / 2,
+	HIGH_AT = 16 << 20,
+	FEED_MAX = 4096,
+	ADMIN_DEPTH = 32,
+	DESCS_MAX = 40
+};
 
 enum step {
 	STEP_REG_WRITE,
@@ -62,9 +68,11 @@ static int port_reserve(void *port, struct ena_frame *f, uint8_t **ret)
 {
 	struct ena_play *p = port;
 
-	must(f->len >= ENA_ETH_BYTES && f->len <= ENA_FRAME_MAX && f->hdr_len <= f->len && f->hdr_len <= ENA_HDR_MAX);
+	must(f->len >= ENA_ETH_BYTES && f->len <= ENA_FRAME_MAX && f->hdr_len <= f->len &&
+	     f->hdr_len <= ENA_HDR_MAX);
 	must(f->seg_idx < f->seg_cnt && f->queue < PLAY_PAIRS);
-	must(f->seg_cnt > 1 || f->hdr_len == f->len || f->hdr_len == ENA_HDR_MAX || f->hdr_len >= 54);
+	must(f->seg_cnt > 1 || f->hdr_len == f->len || f->hdr_len == ENA_HDR_MAX ||
+	     f->hdr_len >= 54);
 	if (!p->room)
 		return -EAGAIN;
 	p->room--;
@@ -134,7 +142,8 @@ void ena_play_start(struct ena_play *p)
 		atomic_store_explicit(&doorbells[i], 0, memory_order_relaxed);
 	must(gmem_new(&p->mem) == 0);
 	low_map(p);
-	must(gmem_region_add(p->mem, (gpa_t){ HIGH_AT }, HALF, GMEM_READ | GMEM_WRITE, ram(), HALF) == 0);
+	must(gmem_region_add(p->mem, (gpa_t){ HIGH_AT }, HALF, GMEM_READ | GMEM_WRITE, ram(),
+			     HALF) == 0);
 	conf.mem = p->mem;
 	p->room = 100000;
 	must(ena_new(&conf, &p->e) == 0);
@@ -198,7 +207,8 @@ void ena_play_queues(struct ena_play *p, uint16_t depth)
 	for (i = 0; i < 2 * PLAY_PAIRS; i++) {
 		bool rx = i >= PLAY_PAIRS;
 		unsigned idx = rx ? ENA_RX_IDX + i - PLAY_PAIRS : i;
-		struct ena_aq_entry cq = { .opcode = ENA_ADMIN_CREATE_CQ }, sq = { .opcode = ENA_ADMIN_CREATE_SQ };
+		struct ena_aq_entry cq = { .opcode = ENA_ADMIN_CREATE_CQ },
+				    sq = { .opcode = ENA_ADMIN_CREATE_SQ };
 
 		cq.create_cq.caps_1 = 1 << 5;
 		cq.create_cq.caps_2 = rx ? 4 : 2;
@@ -324,20 +334,23 @@ void ena_play_check(struct ena_play *p)
 
 		must(i < PLAY_PAIRS || (!t->sq.depth && !r->sq.depth));
 		must(t->desc_idx <= t->desc_cnt && t->desc_cnt <= ENA_FETCH_MAX && !t->cdesc_cnt);
-		must(r->desc_idx <= r->desc_cnt && r->desc_cnt <= ENA_FETCH_MAX && r->cdesc_cnt <= ENA_FETCH_MAX);
+		must(r->desc_idx <= r->desc_cnt && r->desc_cnt <= ENA_FETCH_MAX &&
+		     r->cdesc_cnt <= ENA_FETCH_MAX);
 		must(t->pkt.sg_cnt <= ENA_TX_DESCS_MAX && t->pkt.desc_cnt <= ENA_TX_DESCS_MAX);
 		must(t->pkt.state != ENA_PKT_SEND || t->pkt.seg_idx <= t->pkt.plan.seg_cnt);
 		sq_check(&t->sq, &e->cq[i], t->desc_cnt - t->desc_idx);
 		sq_check(&r->sq, &e->cq[ENA_RX_IDX + i], r->desc_cnt - r->desc_idx);
 		if (r->sq.depth)
-			must(r->desc_cnt - r->desc_idx + r->cdesc_cnt == (uint16_t)(r->sq.head - r->sq.done));
+			must(r->desc_cnt - r->desc_idx + r->cdesc_cnt ==
+			     (uint16_t)(r->sq.head - r->sq.done));
 	}
 	for (i = 0; i < RSS_TABLE_SIZE; i++)
 		must(e->rss.table[i] >= ENA_RX_IDX && e->rss.table[i] < ENA_RX_IDX + PLAY_PAIRS);
 	must((uint16_t)(e->admin.tail - e->admin.head) <= e->admin.depth);
 	must((uint16_t)(e->aenq.free_to - e->aenq.sent) <= e->aenq.depth);
 	if (e->state != ENA_RUNNING)
-		must(!e->admin.depth && !e->aenq.depth && !e->cq[0].depth && ena_wake_ns(e) == UINT64_MAX);
+		must(!e->admin.depth && !e->aenq.depth && !e->cq[0].depth &&
+		     ena_wake_ns(e) == UINT64_MAX);
 }
 
 /* ---- steps ---- */

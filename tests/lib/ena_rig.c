@@ -50,7 +50,9 @@ static void port_commit(void *port, const struct ena_frame *f, uint8_t *to)
 	assert_true(rig.frame_cnt <= RIG_FRAMES_MAX && to == rig.scratch);
 	if (rig.room != UINT32_MAX)
 		rig.room--;
-	*k = (struct rig_frame){ f->len, f->flags, f->seg_idx, f->seg_cnt, f->queue, malloc(f->len) };
+	*k =
+		(struct rig_frame){ f->len,     f->flags, f->seg_idx,
+				    f->seg_cnt, f->queue, malloc(f->len) };
 	assert_non_null(k->b);
 	memcpy(k->b, to, f->len);
 }
@@ -331,7 +333,10 @@ static size_t ip_write(uint8_t *p, bool ipv6, bool tcp, size_t l4_len)
 		be16_store(ip + 4, (uint16_t)l4_len);
 		ip[6] = tcp ? 6 : 17;
 		ip[7] = 64;
-		memcpy(ip + 8, "\xfd\x00\0\0\0\0\0\0\0\0\0\0\0\0\0\x05\xfd\x00\0\0\0\0\0\0\0\0\0\0\0\0\0\x06", 32);
+		memcpy(ip + 8,
+		       "\xfd\x00\0\0\0\0\0\0\0\0\0\0\0\0\0\x05\xfd\x00\0\0\0\0\0\0\0\0\0\0\0\0\0"
+		       "\x06",
+		       32);
 		return 40;
 	}
 	ip[0] = 0x45;
@@ -346,7 +351,8 @@ static size_t ip_write(uint8_t *p, bool ipv6, bool tcp, size_t l4_len)
 
 size_t rig_packet(uint8_t *p, bool ipv6, bool tcp, size_t payload, uint32_t seed)
 {
-	size_t l4_hdr = tcp ? 32 : 8, l4_len = l4_hdr + payload, l3 = ip_write(p, ipv6, tcp, l4_len), i;
+	size_t l4_hdr = tcp ? 32 : 8, l4_len = l4_hdr + payload,
+	       l3 = ip_write(p, ipv6, tcp, l4_len), i;
 	uint8_t *l4 = p + 14 + l3;
 	uint64_t sum;
 

@@ -53,8 +53,8 @@ struct rig {
 
 extern struct rig rig;
 
-int rig_setup(void **state);      /* probed, RIG_PAIRS pairs of RIG_DEPTH up, all events read */
-int rig_setup_off(void **state);  /* after power-on */
+int rig_setup(void **state);     /* probed, RIG_PAIRS pairs of RIG_DEPTH up, all events read */
+int rig_setup_off(void **state); /* after power-on */
 int rig_teardown(void **state);
 #define IN_RIG(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
 #define IN_RIG_OFF(f) cmocka_unit_test_setup_teardown(f, rig_setup_off, rig_teardown)
@@ -72,7 +72,8 @@ void rig_assert_fatal_and_recover(void);
 void rig_alive(void);
 
 /* rig_tx(): @len bytes at @p as one packet of queue @q, in pieces of at most @piece bytes; rung and turned. */
-void rig_tx(unsigned q, const void *p, size_t len, size_t piece, const struct ena_driver_offload *o);
+void rig_tx(unsigned q, const void *p, size_t len, size_t piece,
+	    const struct ena_driver_offload *o);
 /* rig_rx(): a frame for the guest, all of it private. Return: as ena_rx(). */
 int rig_rx(const void *p, size_t len, unsigned flags);
 

@@ -69,15 +69,17 @@ static int setup(void **state)
 	(void)state;
 	assert_int_equal(network_host_start(&host, program, NULL, PAIRS), 0);
 	for (i = 0; i < 2; i++) {
-		maps.mapping[i] = (struct ctl_vpc_mapping){ .family = CTL_IPV4,
-							    .addr = { 172, 31, 0, (uint8_t)(5 + i) } };
+		maps.mapping[i] =
+			(struct ctl_vpc_mapping){ .family = CTL_IPV4,
+						  .addr = { 172, 31, 0, (uint8_t)(5 + i) } };
 		memcpy(maps.mapping[i].mac, mac[i], 6);
 	}
 	assert_int_equal(network_host_tell(&host, CTL_VPC_MAPPINGS_ADD, &maps), 0);
 	for (i = 0; i < 2; i++) {
 		assert_int_equal(network_host_add(&host, id[i], mac[i], 9001, &nic[i].port), 0);
 		configure(&nic[i], (uint8_t)(5 + i));
-		assert_int_equal(ena_client_open(&nic[i].guest, TAKE_FD(nic[i].port.vfio), RAM_BYTES), 0);
+		assert_int_equal(
+			ena_client_open(&nic[i].guest, TAKE_FD(nic[i].port.vfio), RAM_BYTES), 0);
 		assert_int_equal(ena_client_up(&nic[i].guest, PAIRS, DEPTH), 0);
 	}
 	return 0;
@@ -157,7 +159,8 @@ static size_t packet(unsigned from, bool tcp, size_t payload, unsigned port)
 	ip[6] = 0x40;
 	ip[8] = 64;
 	ip[9] = tcp ? 6 : 17;
-	memcpy(ip + 12, (uint8_t[]){ 172, 31, 0, (uint8_t)(5 + from), 172, 31, 0, (uint8_t)(6 - from) }, 8);
+	memcpy(ip + 12,
+	       (uint8_t[]){ 172, 31, 0, (uint8_t)(5 + from), 172, 31, 0, (uint8_t)(6 - from) }, 8);
 	be16_store(ip + 10, checksum_fold(checksum_add(0, ip, 20)));
 	be16_store(l4, (uint16_t)port);
 	be16_store(l4 + 2, 5201);
@@ -169,10 +172,11 @@ static size_t packet(unsigned from, bool tcp, size_t payload, unsigned port)
 	}
 	for (i = 0; i < payload; i++)
 		l4[l4_hdr + i] = (uint8_t)(port + i * 3 + (i >> 8));
-	be16_store(l4 + (tcp ? 16 : 6),
-		   checksum_fold(checksum_add(checksum_pseudo4(be32_load(ip + 12), be32_load(ip + 16), ip[9],
-							       (uint16_t)(l4_hdr + payload)),
-					      l4, l4_hdr + payload)));
+	be16_store(
+		l4 + (tcp ? 16 : 6),
+		checksum_fold(checksum_add(checksum_pseudo4(be32_load(ip + 12), be32_load(ip + 16),
+							    ip[9], (uint16_t)(l4_hdr + payload)),
+					   l4, l4_hdr + payload)));
 	return 14 + 20 + l4_hdr + payload;
 }
 
@@ -250,15 +254,17 @@ static void ena__segments_reach_the_wire(void **state)
 static void ena__the_card_answers_arp(void **state)
 {
 	static const uint8_t request[42] = {
-		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x06, 1, 2, 3, 4, 5, 8, 6, 0, 1, 8, 0, 6, 4, 0,
-		1,    0x06, 1,    2,    3,    4,    5,    172, 31, 0, 5, 0, 0, 0, 0, 0, 0, 172, 31, 0, 1,
+		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x06, 1, 2,    3, 4,   5,  8, 6,
+		0,    1,    8,    0,    6,    4,    0,    1, 0x06, 1, 2,   3,  4, 5,
+		172,  31,   0,    5,    0,    0,    0,    0, 0,    0, 172, 31, 0, 1,
 	};
 	struct ena_driver_rx rx;
 	uint8_t router[6];
 
 	(void)state;
 	vpc_router_mac(0x1001, router);
-	assert_int_equal(ena_client_send(&nic[0].guest, 0, request, sizeof(request), 4096, NULL), 0);
+	assert_int_equal(ena_client_send(&nic[0].guest, 0, request, sizeof(request), 4096, NULL),
+			 0);
 	assert_int_equal(ena_client_recv(&nic[0].guest, got, sizeof(got), &rx, WAIT_MS), 1);
 	assert_memory_equal(got, mac[0], 6);
 	assert_int_equal(be16_load(got + 12), 0x0806);
@@ -309,7 +315,8 @@ static void ena__reset_storm(void **state)
 		ena_client_reg_write(g, ENA_REG_DEV_CTL, 0);
 		ena_client_reg_write(g, ENA_REG_AQ_DB, i);
 		if (i % 10 == 0) /* the neighbour does not notice */
-			assert_int_equal(ena_client_reg(&nic[1].guest, ENA_REG_DEV_STS), ENA_DEV_STS_READY);
+			assert_int_equal(ena_client_reg(&nic[1].guest, ENA_REG_DEV_STS),
+					 ENA_DEV_STS_READY);
 	}
 	assert_int_equal(ena_client_up(g, PAIRS, DEPTH), 0);
 	alive();
@@ -352,7 +359,8 @@ static void ena__hostile_descriptors(void **state)
 		if (i == 7)
 			r->tail = 0x7777;
 		ena_driver_ring_db(&g->d, r);
-		for (k = 0; k < 5000 && !(ena_client_reg(g, ENA_REG_DEV_STS) & ENA_DEV_STS_FATAL); k++)
+		for (k = 0; k < 5000 && !(ena_client_reg(g, ENA_REG_DEV_STS) & ENA_DEV_STS_FATAL);
+		     k++)
 			usleep(1000);
 		assert_true(ena_client_reg(g, ENA_REG_DEV_STS) & ENA_DEV_STS_FATAL);
 		assert_int_equal(ena_client_reg(&nic[1].guest, ENA_REG_DEV_STS), ENA_DEV_STS_READY);
@@ -411,9 +419,11 @@ static void ena__memory_goes_away(void **state)
 	wire_give(&nic[0], pkt, len, 0);
 	ena_driver_ring_db(&g->d, &g->d.q[0].tx);
 	usleep(100000);
-	assert_int_equal(vu_client_dma_map(g->vu, 0, RAM_BYTES / 2, VU_DMA_READ | VU_DMA_WRITE, g->ram_fd, 0), 0);
-	assert_int_equal(vu_client_dma_map(g->vu, ENA_CLIENT_HIGH, RAM_BYTES / 2, VU_DMA_READ | VU_DMA_WRITE,
-					   g->ram_fd, RAM_BYTES / 2),
+	assert_int_equal(vu_client_dma_map(g->vu, 0, RAM_BYTES / 2, VU_DMA_READ | VU_DMA_WRITE,
+					   g->ram_fd, 0),
+			 0);
+	assert_int_equal(vu_client_dma_map(g->vu, ENA_CLIENT_HIGH, RAM_BYTES / 2,
+					   VU_DMA_READ | VU_DMA_WRITE, g->ram_fd, RAM_BYTES / 2),
 			 0);
 	assert_int_equal(ena_client_up(g, PAIRS, DEPTH), 0);
 	alive();

@@ -220,7 +220,8 @@ int ena_client_send(struct ena_client *c, unsigned q, const void *p, size_t len,
 		return -EMSGSIZE;
 	memcpy(ena_client_p(c, c->send_at), p, len);
 	for (done = 0; done < len; done += piece)
-		sg[n++] = (struct ena_driver_sg){ c->send_at + done, (uint16_t)min_u64(piece, len - done) };
+		sg[n++] = (struct ena_driver_sg){ c->send_at + done,
+						  (uint16_t)min_u64(piece, len - done) };
 	r = ena_driver_tx(&c->d, q, sg, n, o);
 	if (r < 0)
 		return r;
@@ -236,7 +237,8 @@ int ena_client_send(struct ena_client *c, unsigned q, const void *p, size_t len,
 	return -ETIMEDOUT;
 }
 
-int ena_client_recv(struct ena_client *c, void *buf, size_t cap, struct ena_driver_rx *rx, int timeout_ms)
+int ena_client_recv(struct ena_client *c, void *buf, size_t cap, struct ena_driver_rx *rx,
+		    int timeout_ms)
 {
 	uint64_t end = clock_ns() + (uint64_t)timeout_ms * 1000000;
 	struct pollfd p[ENA_DRIVER_QUEUES_MAX];

@@ -32,7 +32,7 @@ struct ena_client {
 	const struct vu_client_shadow *doorbells;
 	int irq_fd[ENA_CLIENT_VECTORS_MAX];
 	unsigned vector_cnt;
-	uint64_t rings; /* doorbells that a guest would have exited for */
+	uint64_t rings;   /* doorbells that a guest would have exited for */
 	uint64_t send_at; /* ENA_CLIENT_SEND_MAX bytes */
 	struct ena_driver d;
 };
@@ -60,11 +60,12 @@ void ena_client_reg_write(struct ena_client *c, unsigned off, uint32_t v);
 bool ena_client_irq_wait(struct ena_client *c, unsigned vector, int timeout_ms);
 
 /* ena_client_send(): one packet in pieces of at most @piece, and wait for its completion. Return: 0, -ETIMEDOUT, -EIO. */
-MUST_USE int ena_client_send(struct ena_client *c, unsigned q, const void *p, size_t len, size_t piece,
-			     const struct ena_driver_offload *o);
+MUST_USE int ena_client_send(struct ena_client *c, unsigned q, const void *p, size_t len,
+			     size_t piece, const struct ena_driver_offload *o);
 
 /*
  * ena_client_recv(): the next frame of any queue, as NAPI would get it: interrupt, poll, refill, unmask.
  * Return: 1, 0 none came in time, -errno of ena_driver_rx().
  */
-int ena_client_recv(struct ena_client *c, void *buf, size_t cap, struct ena_driver_rx *rx, int timeout_ms);
+int ena_client_recv(struct ena_client *c, void *buf, size_t cap, struct ena_driver_rx *rx,
+		    int timeout_ms);

@@ -37,7 +37,14 @@
 #include "base/fd.h"
 #include "vpc/vpc.h"
 
-enum { CASES = 400, PKT_MAX = 66000, FRAMES_MAX = 2200, FRAME_ROOM = 9100, READ_MS = 2000, TXQLEN = 5000 };
+enum {
+	CASES = 400,
+	PKT_MAX = 66000,
+	FRAMES_MAX = 2200,
+	FRAME_ROOM = 9100,
+	READ_MS = 2000,
+	TXQLEN = 5000
+};
 
 static const char *golden_path;
 static bool golden_write;
@@ -64,7 +71,8 @@ static uint32_t rnd(uint32_t *s)
 
 /* ---- cases ---- */
 
-static size_t ip_make(uint8_t *ip, bool ipv6, unsigned options, uint8_t proto, size_t l4_len, uint32_t *s)
+static size_t ip_make(uint8_t *ip, bool ipv6, unsigned options, uint8_t proto, size_t l4_len,
+		      uint32_t *s)
 {
 	unsigned i;
 
@@ -122,8 +130,10 @@ static void case_make(unsigned n)
 	static const uint16_t mss[] = { 32, 100, 536, 1000, 1440, 1448, 1460, 8940 };
 	uint32_t s = n * 7919 + 17;
 	bool ipv6 = rnd(&s) % 2, tso = n % 4 != 3, tcp = tso || rnd(&s) % 2, zero = n % 16 == 7;
-	unsigned words = tcp ? 5 + rnd(&s) % 11 : 2, options = !ipv6 && rnd(&s) % 4 == 0 ? rnd(&s) % 11 : 0;
-	size_t payload = tso ? 1 + rnd(&s) % (n % 8 == 0 ? 64000 : 6000) : rnd(&s) % 1400, l3, l4_len;
+	unsigned words = tcp ? 5 + rnd(&s) % 11 : 2,
+		 options = !ipv6 && rnd(&s) % 4 == 0 ? rnd(&s) % 11 : 0;
+	size_t payload = tso ? 1 + rnd(&s) % (n % 8 == 0 ? 64000 : 6000) : rnd(&s) % 1400, l3,
+	       l4_len;
 	uint8_t *field;
 
 	l4_len = 4 * words + payload;
@@ -294,9 +304,11 @@ static void device__makes_what_the_kernel_makes(void **state)
 		(void)device_hash();
 		assert_int_equal(rig.frame_cnt, cnt);
 		for (i = 0; i < cnt; i++) {
-			if (rig.frame[i].len != frame_len[i] || memcmp(rig.frame[i].b, frames[i], frame_len[i]) != 0)
-				fail_msg("case %u, frame %u of %u differs (ipv6 %d tso %d tcp %d mss %u)", n, i, cnt,
-					 c.o.ipv6, c.o.tso, c.o.tcp, c.o.mss);
+			if (rig.frame[i].len != frame_len[i] ||
+			    memcmp(rig.frame[i].b, frames[i], frame_len[i]) != 0)
+				fail_msg("case %u, frame %u of %u differs (ipv6 %d tso %d tcp %d "
+					 "mss %u)",
+					 n, i, cnt, c.o.ipv6, c.o.tso, c.o.tcp, c.o.mss);
 		}
 		if (golden_write) {
 			golden[n] = kernel_hash(cnt);
@@ -333,8 +345,10 @@ static int golden_io(bool write_it)
 		unsigned long long h;
 
 		if (write_it)
-			(void)fprintf(f, "%u %016llx\n", golden_frames[n], (unsigned long long)golden[n]);
-		else if (fscanf(f, "%u %llx", &golden_frames[n], &h) == 2) /* NOLINT(cert-err34-c) */
+			(void)fprintf(f, "%u %016llx\n", golden_frames[n],
+				      (unsigned long long)golden[n]);
+		else if (fscanf(f, "%u %llx", &golden_frames[n], &h) ==
+			 2) /* NOLINT(cert-err34-c) */
 			golden[n] = h;
 		else
 			r = -EBADMSG;
@@ -356,7 +370,8 @@ int main(int argc, char **argv)
 	golden_write = argc > 2 && !strcmp(argv[2], "--write-golden");
 	r = tap_make();
 	if (r < 0) {
-		print_message("no TAP here (%s): only the recorded answers are asked\n", strerrorname_np(-r));
+		print_message("no TAP here (%s): only the recorded answers are asked\n",
+			      strerrorname_np(-r));
 		fd_closep(&tap);
 	}
 	if (!golden_write && golden_io(false) < 0)

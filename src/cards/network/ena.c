@@ -25,7 +25,7 @@ enum {
 	BAR_MSIX_BYTES = 8192,
 	MSIX_PBA_OFF = 4096,
 
-	VERSION = 0x0200,            /* 2.0 */
+	VERSION = 0x0200,             /* 2.0 */
 	CONTROLLER_VERSION = 0x10001, /* 0.1.0.1: anything from 0.0.1 on */
 	CAPS_RESET_100MS = 30,
 	CAPS_DMA_BITS = GMEM_ADDR_BITS,
@@ -200,8 +200,8 @@ static void start(struct ena *e)
 {
 	const struct ena_regs *r = &e->regs;
 
-	if (!caps_ok(r->aq_caps) || r->acq_caps != r->aq_caps || r->aq_base % ENA_ADMIN_ENTRY_BYTES ||
-	    r->acq_base % ENA_ADMIN_ENTRY_BYTES) {
+	if (!caps_ok(r->aq_caps) || r->acq_caps != r->aq_caps ||
+	    r->aq_base % ENA_ADMIN_ENTRY_BYTES || r->acq_base % ENA_ADMIN_ENTRY_BYTES) {
 		ena_fatal(e, "admin_queue", 0);
 		return;
 	}
@@ -266,7 +266,8 @@ static void ring_reg_write(struct ena *e, uint64_t off, uint32_t v)
 	struct ena_regs *r = &e->regs;
 	bool aenq = off >= ENA_REG_AENQ_CAPS;
 
-	if (e->state == ENA_RESETTING || e->state == ENA_FATAL || (aenq ? e->aenq.depth : e->admin.depth))
+	if (e->state == ENA_RESETTING || e->state == ENA_FATAL ||
+	    (aenq ? e->aenq.depth : e->admin.depth))
 		return;
 	switch (off) {
 	case ENA_REG_AQ_BASE_LO:
@@ -369,8 +370,8 @@ static bool unmask_waits(const struct ena *e)
 	unsigned i;
 
 	for (i = 0; i < ENA_IO_QUEUES; i++)
-		if (e->cq[i].depth &&
-		    atomic_load_explicit(&e->conf.db_page[ena_unmask_slot(i)], memory_order_relaxed))
+		if (e->cq[i].depth && atomic_load_explicit(&e->conf.db_page[ena_unmask_slot(i)],
+							   memory_order_relaxed))
 			return true;
 	return false;
 }

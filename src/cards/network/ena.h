@@ -13,10 +13,10 @@
  *   guest to network                ena_tx.c       offload.c (checksum, segmentation)
  *   network to guest                ena_rx.c       rss.c
  *
- * Life of a frame the guest sends: descriptors are copied once; headers are copied once into private memory; segmentation
- * makes a private header for each frame; the port looks at that copy, decides, may change it (same length) and says where
- * the frame goes; header copy and payload are put there, payload straight from guest memory; the L4 checksum is made over
- * what was put; the port is told that the frame is complete.
+ * Life of a frame the guest sends: descriptors are copied once; headers are copied once into private memory;
+ * segmentation makes a private header for each frame; the port looks at that copy, decides, may change it (same length)
+ * and says where the frame goes; header copy and payload are put there, payload straight from guest memory; the L4
+ * checksum is made over what was put; the port is told that the frame is complete.
  *
  * The guest may do anything in any order. A packet that makes no sense is dropped, counted and completed; a guest that
  * breaks the protocol (bad doorbell, ring outside its memory, ...) gets a failed device until it resets it.
@@ -39,12 +39,14 @@ enum {
 	ENA_FRAME_MAX = ENA_MTU_MAX + ENA_ETH_BYTES,
 	/* Bytes of a frame that are copied for decisions, at most: ARP and DHCP requests are wholly inside. */
 	ENA_HDR_MAX = 640,
-	ENA_DB_OFF = 0x1000,     /* of the shared doorbell page in BAR 0 */
+	ENA_DB_OFF = 0x1000, /* of the shared doorbell page in BAR 0 */
 	ENA_DB_BYTES = 4096,
 };
 
 enum ena_frame_flags {
-	ENA_FRAME_L4_OK = 1 << 0, /* the L4 checksum was made or verified by a card (PACKET_L4_OK of the ring) */
+	ENA_FRAME_L4_OK =
+		1
+		<< 0, /* the L4 checksum was made or verified by a card (PACKET_L4_OK of the ring) */
 };
 
 /*
@@ -52,7 +54,7 @@ enum ena_frame_flags {
  * The checksum field of TCP and UDP in @hdr is not final while the port decides; everything else is.
  */
 struct ena_frame {
-	uint8_t *hdr;   /* private; the port may change bytes in it until it returns from reserve */
+	uint8_t *hdr; /* private; the port may change bytes in it until it returns from reserve */
 	size_t hdr_len; /* the first min(len, ENA_HDR_MAX) bytes; of a segmented packet Ethernet, IP and TCP header */
 	size_t len;     /* whole frame, 14 ... ENA_FRAME_MAX */
 	unsigned flags; /* enum ena_frame_flags */
@@ -63,7 +65,8 @@ struct ena_frame {
 
 /* What the guest can ask for (`ethtool -S`); cumulative. */
 struct ena_allowance {
-	uint64_t bw_in_exceeded, bw_out_exceeded, pps_exceeded, conntrack_exceeded, linklocal_exceeded;
+	uint64_t bw_in_exceeded, bw_out_exceeded, pps_exceeded, conntrack_exceeded,
+		linklocal_exceeded;
 	uint64_t conntrack_available;
 };
 
@@ -73,8 +76,9 @@ struct ena_port_ops {
 	 * Return: 0 and *ret: f->len bytes to put it (ring space, or the port's own memory), valid until commit or the
 	 * next reserve; it may be shared with another process, so decide on f->hdr only. A reservation that is not
 	 * committed is void (the guest's memory went away): the next reserve takes its place.
-	 * -EAGAIN: no room (or no allowance) now; f->hdr is as it was. The frame will be offered again, at every turn of the device: the port
-	 * sees to it that there is one. After ENA_TX_STALL_NS of that, frames are dropped instead of waiting.
+	 * -EAGAIN: no room (or no allowance) now; f->hdr is as it was. The frame will be offered again, at every turn of
+	 * the device: the port sees to it that there is one. After a tenth of a second of that, frames are dropped
+	 * instead of waiting: a guest's memory is not held for longer.
 	 * Any other -errno: the frame is dropped and counted as a TX drop.
 	 */
 	int (*reserve)(void *port, struct ena_frame *f, uint8_t **ret);
@@ -91,9 +95,9 @@ struct ena_conf {
 	_Atomic uint32_t *db_page; /* borrowed; ENA_DB_BYTES; the hypervisor writes it */
 	const char *name;          /* interface id for the log; copied, at most 23 characters */
 	uint8_t mac[6];
-	uint16_t mtu;              /* the most the guest may set; ENA_MTU_MIN ... ENA_MTU_MAX */
-	unsigned queue_pairs;      /* to offer, 1 ... ENA_QUEUES_MAX */
-	uint32_t link_mbps;        /* told to the guest; 0: 10000 */
+	uint16_t mtu;         /* the most the guest may set; ENA_MTU_MIN ... ENA_MTU_MAX */
+	unsigned queue_pairs; /* to offer, 1 ... ENA_QUEUES_MAX */
+	uint32_t link_mbps;   /* told to the guest; 0: 10000 */
 	void (*irq)(void *ctx, unsigned vector); /* signal an MSI-X vector */
 	void *irq_ctx;
 	const struct ena_port_ops *ops; /* borrowed for ever */
@@ -105,7 +109,7 @@ struct ena_stats {
 	uint64_t tx_frames, tx_bytes; /* after segmentation */
 	uint64_t tx_drops;            /* bad packets, and frames the port refused */
 	uint64_t rx_frames, rx_bytes;
-	uint64_t rx_drops;            /* ena_rx_dropped() */
+	uint64_t rx_drops; /* ena_rx_dropped() */
 	uint64_t resets, fatals;
 };
 
@@ -140,11 +144,14 @@ uint64_t ena_wake_ns(const struct ena *e);
 /* ---- network to guest ---- */
 
 struct ena_rx_frame {
-	const uint8_t *hdr;     /* private copy of the headers, Ethernet to TCP or UDP, as the guest shall see them */
-	size_t hdr_len;         /* the whole frame may be here */
-	const uint8_t *payload; /* the rest: len - hdr_len bytes; may be shared memory; nothing is decided on it */
-	size_t len;             /* whole frame, at least ENA_ETH_BYTES */
-	unsigned flags;         /* ENA_FRAME_L4_OK: the guest is told so; else the checksum is verified here */
+	const uint8_t *
+		hdr; /* private copy of the headers, Ethernet to TCP or UDP, as the guest shall see them */
+	size_t hdr_len; /* the whole frame may be here */
+	const uint8_t *
+		payload; /* the rest: len - hdr_len bytes; may be shared memory; nothing is decided on it */
+	size_t len; /* whole frame, at least ENA_ETH_BYTES */
+	unsigned
+		flags; /* ENA_FRAME_L4_OK: the guest is told so; else the checksum is verified here */
 };
 
 /**
@@ -152,8 +159,8 @@ struct ena_rx_frame {
  *
  * The guest learns of it at ena_rx_flush() at the latest; call that once per batch.
  * Return: 0; -ENOBUFS no room: the guest has posted too few buffers (offer it again, or drop it);
- * -ENETDOWN the driver is not up; -EMSGSIZE longer than any packet the guest takes; -EPROTO the guest's rings are broken
- * (the device has failed).
+ * -ENETDOWN the driver is not up; -EMSGSIZE longer than any packet the guest takes; -EPROTO the guest's rings are
+ * broken (the device has failed).
  */
 MUST_USE int ena_rx(struct ena *e, const struct ena_rx_frame *f);
 void ena_rx_flush(struct ena *e);

@@ -186,7 +186,8 @@ struct ena_acq_entry {
 			uint32_t numa_off, head_off, unmask_off;
 		} create_cq;
 		struct {
-			uint32_t impl_id, device_version, features, capabilities, phys_bits, virt_bits;
+			uint32_t impl_id, device_version, features, capabilities, phys_bits,
+				virt_bits;
 			uint8_t mac[6];
 			uint8_t reserved[2];
 			uint32_t max_mtu;

@@ -22,7 +22,8 @@ enum {
 
 static bool depth_ok(uint32_t depth, bool rx)
 {
-	return is_pow2(depth) && depth >= ENA_DEPTH_MIN && depth <= (uint32_t)(rx ? ENA_RX_DEPTH_MAX : ENA_TX_DEPTH_MAX);
+	return is_pow2(depth) && depth >= ENA_DEPTH_MIN &&
+	       depth <= (uint32_t)(rx ? ENA_RX_DEPTH_MAX : ENA_TX_DEPTH_MAX);
 }
 
 static uint64_t base_of(uint32_t lo, uint16_t hi)
@@ -67,7 +68,8 @@ static uint8_t create_cq(struct ena *e, const struct ena_aq_entry *c, struct ena
 	};
 	if (irq_on)
 		e->vector[vector].masked = true; /* until the driver says it is there */
-	atomic_store_explicit(&e->conf.db_page[ena_unmask_slot((unsigned)idx)], 0, memory_order_relaxed);
+	atomic_store_explicit(&e->conf.db_page[ena_unmask_slot((unsigned)idx)], 0,
+			      memory_order_relaxed);
 	a->create_cq.cq_idx = (uint16_t)idx;
 	a->create_cq.depth = c->create_cq.depth;
 	a->create_cq.unmask_off = ENA_DB_OFF + 4 * ena_unmask_slot((unsigned)idx);
@@ -121,7 +123,8 @@ static uint8_t destroy_sq(struct ena *e, const struct ena_aq_entry *c)
 {
 	unsigned idx = c->destroy_sq.sq_idx;
 
-	if (idx >= ENA_IO_QUEUES || !direction_ok(c->destroy_sq.identity, idx) || !sq_of(e, idx)->depth)
+	if (idx >= ENA_IO_QUEUES || !direction_ok(c->destroy_sq.identity, idx) ||
+	    !sq_of(e, idx)->depth)
 		return ENA_ST_ILLEGAL;
 	/* What was posted and not yet told is not told any more. */
 	if (idx >= ENA_RX_IDX)
@@ -191,7 +194,8 @@ static int one(struct ena *e)
 	struct ena_aq_entry c;
 	int r;
 
-	r = gmem_read(e->conf.mem, (gpa_t){ q->aq.v + (uint64_t)(q->head % q->depth) * sizeof(c) }, &c, sizeof(c));
+	r = gmem_read(e->conf.mem, (gpa_t){ q->aq.v + (uint64_t)(q->head % q->depth) * sizeof(c) },
+		      &c, sizeof(c));
 	if (r < 0)
 		return r;
 	if ((c.flags & 1) != !(q->head / q->depth & 1))

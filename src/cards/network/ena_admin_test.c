@@ -79,7 +79,8 @@ static void admin__unknown_features_are_unsupported(void **state)
 			assert_int_equal(st, 0);
 		if (!said) {
 			assert_int_equal(st, ENA_ST_UNSUPPORTED);
-			assert_int_equal(ena_driver_set(&rig.d, (uint8_t)f, 0, w, 11), ENA_ST_UNSUPPORTED);
+			assert_int_equal(ena_driver_set(&rig.d, (uint8_t)f, 0, w, 11),
+					 ENA_ST_UNSUPPORTED);
 		}
 	}
 }
@@ -108,18 +109,22 @@ static void create_cq__limits(void **state)
 		unsigned words, depth, vector;
 		uint64_t at;
 	} bad[] = {
-		{ 2, 0, 1, 0x10000 },    { 2, 1, 1, 0x10000 },    { 2, 3, 1, 0x10000 },     { 2, 2048, 1, 0x10000 },
-		{ 4, 8192, 1, 0x10000 }, { 4, 1000, 1, 0x10000 }, { 4, 65535, 1, 0x10000 }, { 0, 256, 1, 0x10000 },
-		{ 3, 256, 1, 0x10000 },  { 8, 256, 1, 0x10000 },  { 31, 256, 1, 0x10000 },  { 2, 256, 0, 0x10000 },
-		{ 2, 256, 5, 0x10000 },  { 2, 256, 0xffffffff, 0x10000 },
-		{ 2, 256, 1, 0x10004 },  { 4, 256, 1, 0x10020 },
+		{ 2, 0, 1, 0x10000 },     { 2, 1, 1, 0x10000 },
+		{ 2, 3, 1, 0x10000 },     { 2, 2048, 1, 0x10000 },
+		{ 4, 8192, 1, 0x10000 },  { 4, 1000, 1, 0x10000 },
+		{ 4, 65535, 1, 0x10000 }, { 0, 256, 1, 0x10000 },
+		{ 3, 256, 1, 0x10000 },   { 8, 256, 1, 0x10000 },
+		{ 31, 256, 1, 0x10000 },  { 2, 256, 0, 0x10000 },
+		{ 2, 256, 5, 0x10000 },   { 2, 256, 0xffffffff, 0x10000 },
+		{ 2, 256, 1, 0x10004 },   { 4, 256, 1, 0x10020 },
 	};
 	unsigned i;
 
 	(void)state;
 	for (i = 0; i < ARRAY_SIZE(bad); i++)
 		assert_int_equal(ena_driver_cmd(&rig.d,
-						cq_cmd(bad[i].words, (uint16_t)bad[i].depth, bad[i].vector, bad[i].at),
+						cq_cmd(bad[i].words, (uint16_t)bad[i].depth,
+						       bad[i].vector, bad[i].at),
 						NULL),
 				 ENA_ST_ILLEGAL);
 	/* One more than there are. */
@@ -142,13 +147,16 @@ static void create_sq__limits(void **state)
 	assert_int_equal(ena_driver_cmd(&rig.d, cq_cmd(4, 256, 1, 0x10000), NULL), 0);
 	/* Wrong direction, index, depth, alignment; more entries than completions. */
 	assert_int_equal(ena_driver_cmd(&rig.d, sq_cmd(2, 0, 256, 0x10000), NULL), ENA_ST_ILLEGAL);
-	assert_int_equal(ena_driver_cmd(&rig.d, sq_cmd(1, ENA_RX_IDX, 256, 0x10000), NULL), ENA_ST_ILLEGAL);
+	assert_int_equal(ena_driver_cmd(&rig.d, sq_cmd(1, ENA_RX_IDX, 256, 0x10000), NULL),
+			 ENA_ST_ILLEGAL);
 	for (i = 0; i < 8; i++)
 		if (i != 1)
-			assert_int_equal(ena_driver_cmd(&rig.d, sq_cmd(i, 0, 256, 0x10000), NULL), ENA_ST_ILLEGAL);
+			assert_int_equal(ena_driver_cmd(&rig.d, sq_cmd(i, 0, 256, 0x10000), NULL),
+					 ENA_ST_ILLEGAL);
 	assert_int_equal(ena_driver_cmd(&rig.d, sq_cmd(1, 1, 256, 0x10000), NULL), ENA_ST_ILLEGAL);
 	assert_int_equal(ena_driver_cmd(&rig.d, sq_cmd(1, 16, 256, 0x10000), NULL), ENA_ST_ILLEGAL);
-	assert_int_equal(ena_driver_cmd(&rig.d, sq_cmd(1, 0xffff, 256, 0x10000), NULL), ENA_ST_ILLEGAL);
+	assert_int_equal(ena_driver_cmd(&rig.d, sq_cmd(1, 0xffff, 256, 0x10000), NULL),
+			 ENA_ST_ILLEGAL);
 	assert_int_equal(ena_driver_cmd(&rig.d, sq_cmd(1, 0, 512, 0x10000), NULL), ENA_ST_ILLEGAL);
 	assert_int_equal(ena_driver_cmd(&rig.d, sq_cmd(1, 0, 0, 0x10000), NULL), ENA_ST_ILLEGAL);
 	assert_int_equal(ena_driver_cmd(&rig.d, sq_cmd(1, 0, 100, 0x10000), NULL), ENA_ST_ILLEGAL);
@@ -163,7 +171,8 @@ static void create_sq__limits(void **state)
 	assert_int_equal(ena_driver_cmd(&rig.d, c, NULL), ENA_ST_UNSUPPORTED);
 
 	assert_int_equal(ena_driver_cmd(&rig.d, sq_cmd(1, 0, 256, 0x10000), NULL), 0);
-	assert_int_equal(ena_driver_cmd(&rig.d, sq_cmd(1, 0, 256, 0x10000), NULL), ENA_ST_ILLEGAL); /* twice */
+	assert_int_equal(ena_driver_cmd(&rig.d, sq_cmd(1, 0, 256, 0x10000), NULL),
+			 ENA_ST_ILLEGAL); /* twice */
 }
 
 static void destroy__limits(void **state)
@@ -263,15 +272,19 @@ static void rss__refuses_what_it_cannot(void **state)
 	(void)state;
 	assert_int_equal(ena_driver_set(&rig.d, ENA_F_RSS_FUNCTION, 0, crc, 3), ENA_ST_UNSUPPORTED);
 	k->parts = 11;
-	assert_int_equal(ena_driver_set(&rig.d, ENA_F_RSS_FUNCTION, sizeof(*k), toeplitz, 3), ENA_ST_ILLEGAL);
+	assert_int_equal(ena_driver_set(&rig.d, ENA_F_RSS_FUNCTION, sizeof(*k), toeplitz, 3),
+			 ENA_ST_ILLEGAL);
 	k->parts = ENA_RSS_KEY_PARTS;
-	assert_int_equal(ena_driver_set(&rig.d, ENA_F_RSS_FUNCTION, sizeof(*k) - 1, toeplitz, 3), ENA_ST_MALFORMED);
+	assert_int_equal(ena_driver_set(&rig.d, ENA_F_RSS_FUNCTION, sizeof(*k) - 1, toeplitz, 3),
+			 ENA_ST_MALFORMED);
 
 	assert_int_equal(ena_driver_get(&rig.d, ENA_F_RSS_INPUT, sizeof(*in), NULL), 0);
 	in->selected[ENA_RSS_NOT_IP].fields |= ENA_RSS_L4_DP;
-	assert_int_equal(ena_driver_set(&rig.d, ENA_F_RSS_INPUT, sizeof(*in), &sort, 1), ENA_ST_ILLEGAL);
+	assert_int_equal(ena_driver_set(&rig.d, ENA_F_RSS_INPUT, sizeof(*in), &sort, 1),
+			 ENA_ST_ILLEGAL);
 	assert_int_equal(ena_driver_set(&rig.d, ENA_F_RSS_INPUT, 0, &sort, 1), ENA_ST_MALFORMED);
-	assert_int_equal(ena_driver_get(&rig.d, ENA_F_RSS_INPUT, sizeof(*in) - 1, NULL), ENA_ST_MALFORMED);
+	assert_int_equal(ena_driver_get(&rig.d, ENA_F_RSS_INPUT, sizeof(*in) - 1, NULL),
+			 ENA_ST_MALFORMED);
 
 	for (i = 0; i < 128; i++)
 		t[i] = (struct ena_rss_entry){ .sq_idx = ENA_RX_IDX + 1 };
@@ -369,7 +382,8 @@ static void admin__batch(void **state)
 
 	(void)state;
 	for (i = 0; i < ENA_DRIVER_ADMIN_DEPTH; i++) {
-		struct ena_aq_entry c = { .opcode = ENA_ADMIN_GET_FEATURE, .command_id = (uint16_t)i };
+		struct ena_aq_entry c = { .opcode = ENA_ADMIN_GET_FEATURE,
+					  .command_id = (uint16_t)i };
 
 		c.flags = !(rig.d.aq_tail / ENA_DRIVER_ADMIN_DEPTH & 1);
 		c.ctrl.feature.id = ENA_F_LINK;

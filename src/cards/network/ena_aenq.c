@@ -43,8 +43,8 @@ static void post(struct ena *e, struct ena_aenq_entry *ev)
 
 	r = gmem_write(e->conf.mem, at, ev, flags_off);
 	if (r == 0)
-		r = gmem_write(e->conf.mem, (gpa_t){ at.v + flags_off + 4 }, (const uint8_t *)ev + flags_off + 4,
-			       sizeof(*ev) - flags_off - 4);
+		r = gmem_write(e->conf.mem, (gpa_t){ at.v + flags_off + 4 },
+			       (const uint8_t *)ev + flags_off + 4, sizeof(*ev) - flags_off - 4);
 	/* Release: pairs with dma_rmb() after the phase test in ena_com_aenq_intr_handler(). */
 	if (r == 0)
 		r = gmem_store32(e->conf.mem, (gpa_t){ at.v + flags_off }, word);
@@ -68,7 +68,8 @@ static void link_tell(struct ena *e)
 static void keep_alive(struct ena *e)
 {
 	struct ena_aenq_entry ev = { .group = ENA_G_KEEP_ALIVE };
-	uint64_t rx = e->stats.rx_drops - e->base.rx_drops, tx = e->stats.tx_drops - e->base.tx_drops;
+	uint64_t rx = e->stats.rx_drops - e->base.rx_drops,
+		 tx = e->stats.tx_drops - e->base.tx_drops;
 
 	ev.keep_alive.rx_drops_lo = (uint32_t)rx;
 	ev.keep_alive.rx_drops_hi = (uint32_t)(rx >> 32);

@@ -11,11 +11,13 @@
 #include "cards/network/ena_priv.h"
 
 enum {
-	FEATURES = 1 << ENA_F_DEVICE_ATTRIBUTES | 1 << ENA_F_MAX_QUEUES | 1 << ENA_F_HW_HINTS | 1 << ENA_F_MAX_QUEUES_EXT |
-		   1 << ENA_F_RSS_FUNCTION | 1 << ENA_F_OFFLOAD | 1 << ENA_F_RSS_TABLE | 1 << ENA_F_MTU |
-		   1 << ENA_F_RSS_INPUT | 1 << ENA_F_AENQ | 1 << ENA_F_LINK | 1 << ENA_F_HOST_ATTR,
-	OFFLOAD_TX = ENA_TX_L3_CSUM | ENA_TX_L4_IPV4_PART | ENA_TX_L4_IPV4_FULL | ENA_TX_L4_IPV6_PART |
-		     ENA_TX_L4_IPV6_FULL | ENA_TX_TSO_IPV4 | ENA_TX_TSO_IPV6 | ENA_TX_TSO_ECN,
+	FEATURES = 1 << ENA_F_DEVICE_ATTRIBUTES | 1 << ENA_F_MAX_QUEUES | 1 << ENA_F_HW_HINTS |
+		   1 << ENA_F_MAX_QUEUES_EXT | 1 << ENA_F_RSS_FUNCTION | 1 << ENA_F_OFFLOAD |
+		   1 << ENA_F_RSS_TABLE | 1 << ENA_F_MTU | 1 << ENA_F_RSS_INPUT | 1 << ENA_F_AENQ |
+		   1 << ENA_F_LINK | 1 << ENA_F_HOST_ATTR,
+	OFFLOAD_TX = ENA_TX_L3_CSUM | ENA_TX_L4_IPV4_PART | ENA_TX_L4_IPV4_FULL |
+		     ENA_TX_L4_IPV6_PART | ENA_TX_L4_IPV6_FULL | ENA_TX_TSO_IPV4 | ENA_TX_TSO_IPV6 |
+		     ENA_TX_TSO_ECN,
 	OFFLOAD_RX = ENA_RX_L3_CSUM | ENA_RX_L4_IPV4 | ENA_RX_L4_IPV6 | ENA_RX_HASH,
 	DEVICE_VERSION = 1,
 	BUF_FLAGS = 1 << 1 | 1 << 2,
@@ -104,8 +106,9 @@ static void link(const struct ena *e, struct ena_acq_entry *a)
 	a->link.flags = LINK_DUPLEX;
 }
 
-/* The buffer is left alone until a key was set: Linux has its own random key there, and sets what it finds afterwards. */
-static uint8_t rss_function_get(struct ena *e, const struct ena_aq_entry *c, struct ena_acq_entry *a)
+/* The buffer is left alone until a key was set: Linux has a random key of its own there, and sets it afterwards. */
+static uint8_t rss_function_get(struct ena *e, const struct ena_aq_entry *c,
+				struct ena_acq_entry *a)
 {
 	struct ena_rss_key key = { .parts = ENA_RSS_KEY_PARTS };
 
@@ -226,7 +229,8 @@ static bool rx_idx_ok(const struct ena *e, unsigned idx)
 static uint8_t rss_table_set(struct ena *e, const struct ena_aq_entry *c)
 {
 	struct ena_rss_entry t[RSS_TABLE_SIZE];
-	const uint32_t *w = c->ctrl.feature.w; /* sizes, size and flags, inline index, inline entry */
+	const uint32_t *w =
+		c->ctrl.feature.w; /* sizes, size and flags, inline index, inline entry */
 	unsigned i;
 	uint8_t st;
 

@@ -32,15 +32,17 @@ enum {
 	ENA_RX_DEPTH_MAX = 4096,
 	ENA_DEPTH_MIN = 4,
 
-	ENA_TX_DESCS_MAX = 32,    /* of a packet, meta descriptor included */
-	ENA_TX_HEADER_MAX = 96,   /* what the driver may name as header length; unused with descriptors in host memory */
+	ENA_TX_DESCS_MAX = 32, /* of a packet, meta descriptor included */
+	ENA_TX_HEADER_MAX =
+		96, /* what the driver may name as header length; unused with descriptors in host memory */
 	ENA_TX_BYTES_MAX = 65536 + 256, /* of a packet */
-	ENA_TX_TURN_MAX = 64,     /* frames of one queue in one turn */
-	ENA_RX_DESCS_MAX = 8,     /* buffers of one frame */
-	ENA_FETCH_MAX = 32,       /* descriptors fetched in one go */
+	ENA_TX_TURN_MAX = 64,           /* frames of one queue in one turn */
+	ENA_RX_DESCS_MAX = 8,           /* buffers of one frame */
+	ENA_FETCH_MAX = 32,             /* descriptors fetched in one go */
 
 	ENA_METRICS = 6,
-	ENA_GROUPS = 1 << ENA_G_LINK | 1 << ENA_G_FATAL | 1 << ENA_G_WARNING | 1 << ENA_G_KEEP_ALIVE,
+	ENA_GROUPS =
+		1 << ENA_G_LINK | 1 << ENA_G_FATAL | 1 << ENA_G_WARNING | 1 << ENA_G_KEEP_ALIVE,
 };
 #define ENA_TX_STALL_NS ((uint64_t)100 * 1000 * 1000)
 #define ENA_KEEP_ALIVE_NS ((uint64_t)1000 * 1000 * 1000)
@@ -151,10 +153,10 @@ struct ena_admin {
 
 struct ena_aenq {
 	gpa_t base;
-	uint16_t depth; /* 0: not live */
+	uint16_t depth;         /* 0: not live */
 	uint16_t sent, free_to; /* entries up to free_to may be written */
 	bool link_due;
-	uint32_t groups; /* enabled */
+	uint32_t groups;        /* enabled */
 	uint64_t keep_alive_ns; /* next one; 0: at once */
 };
 
@@ -180,8 +182,8 @@ struct ena {
 	struct ena_txq txq[ENA_QUEUES_MAX];
 	struct ena_rxq rxq[ENA_QUEUES_MAX];
 	struct ena_vector vector[ENA_VECTORS_MAX];
-	unsigned turn; /* TX queue that is served first next time */
-	bool committed; /* the port has frames to flush */
+	unsigned turn;                /* TX queue that is served first next time */
+	bool committed;               /* the port has frames to flush */
 	struct ena_stats stats, base; /* base: as of the guest's last reset */
 	struct rss rss;
 };
@@ -224,7 +226,8 @@ MUST_USE int ena_sq_look(struct ena *e, struct ena_sq *sq, unsigned idx);
  * @ret_phase: the phase bit they must have
  * Return: how many, -EPROTO the ring is not in guest memory.
  */
-MUST_USE int ena_sq_fetch(struct ena *e, struct ena_sq *sq, void *ret, unsigned max, bool *ret_phase);
+MUST_USE int ena_sq_fetch(struct ena *e, struct ena_sq *sq, void *ret, unsigned max,
+			  bool *ret_phase);
 
 /**
  * ena_cq_post() - write completions; the word with the phase bit last
@@ -232,8 +235,8 @@ MUST_USE int ena_sq_fetch(struct ena *e, struct ena_sq *sq, void *ret, unsigned 
  * @flag_word, @flag: where the phase bit is
  * Return: 0, -EPROTO the ring is not in guest memory.
  */
-MUST_USE int ena_cq_post(struct ena *e, struct ena_cq *cq, const void *entry, unsigned cnt, unsigned words,
-			 unsigned flag_word, uint32_t flag);
+MUST_USE int ena_cq_post(struct ena *e, struct ena_cq *cq, const void *entry, unsigned cnt,
+			 unsigned words, unsigned flag_word, uint32_t flag);
 
 /* ---- ena_admin.c, ena_feature.c ---- */
 

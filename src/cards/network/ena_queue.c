@@ -18,7 +18,8 @@ static bool phase_of(uint16_t index, uint16_t depth)
 int ena_sq_look(struct ena *e, struct ena_sq *sq, unsigned idx)
 {
 	/* Acquire: pairs with the hypervisor's store of the guest's write, which follows the driver's entries. */
-	uint32_t tail_raw = atomic_load_explicit(&e->conf.db_page[ena_db_slot(idx)], memory_order_acquire);
+	uint32_t tail_raw =
+		atomic_load_explicit(&e->conf.db_page[ena_db_slot(idx)], memory_order_acquire);
 	uint16_t tail = (uint16_t)tail_raw;
 
 	/* Neither beyond what was completed and may be reused, nor back behind what was fetched. */
@@ -72,7 +73,8 @@ int ena_cq_post(struct ena *e, struct ena_cq *cq, const void *entry, unsigned cn
 		unsigned i;
 		int r;
 
-		r = gmem_map(e->conf.mem, (gpa_t){ cq->base.v + slot * bytes }, n * bytes, GMEM_WRITE, &s);
+		r = gmem_map(e->conf.mem, (gpa_t){ cq->base.v + slot * bytes }, n * bytes,
+			     GMEM_WRITE, &s);
 		if (r < 0)
 			return r;
 		/* Regions are whole pages and the ring is aligned to its entries: no entry is in two. */

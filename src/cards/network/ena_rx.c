@@ -94,7 +94,8 @@ static int descs_for(struct ena *e, struct ena_rxq *q, size_t len)
 }
 
 /* Bytes @from ... of the frame into one buffer. */
-static int buffer_write(struct ena *e, const struct ena_rx_frame *f, uint64_t at, size_t from, size_t len)
+static int buffer_write(struct ena *e, const struct ena_rx_frame *f, uint64_t at, size_t from,
+			size_t len)
 {
 	size_t hdr = from < f->hdr_len ? (size_t)min_u64(len, f->hdr_len - from) : 0;
 	int r = 0;
@@ -102,7 +103,8 @@ static int buffer_write(struct ena *e, const struct ena_rx_frame *f, uint64_t at
 	if (hdr)
 		r = gmem_write(e->conf.mem, (gpa_t){ at }, f->hdr + from, hdr);
 	if (r == 0 && len > hdr)
-		r = gmem_write(e->conf.mem, (gpa_t){ at + hdr }, f->payload + (from + hdr - f->hdr_len), len - hdr);
+		r = gmem_write(e->conf.mem, (gpa_t){ at + hdr },
+			       f->payload + (from + hdr - f->hdr_len), len - hdr);
 	return r;
 }
 
@@ -113,7 +115,8 @@ static uint32_t status_of(const struct ena_rx_frame *f, const struct offload_cla
 	uint32_t s = 0;
 
 	if (c->ipv4)
-		s |= ENA_L3_IPV4 | (c->l3_bad ? ENA_RXC_L3_CSUM_ERR : 0) | (c->frag ? ENA_RXC_IPV4_FRAG : 0);
+		s |= ENA_L3_IPV4 | (c->l3_bad ? ENA_RXC_L3_CSUM_ERR : 0) |
+		     (c->frag ? ENA_RXC_IPV4_FRAG : 0);
 	if (c->ipv6)
 		s |= ENA_L3_IPV6;
 	if (!c->tcp && !c->udp)
@@ -137,7 +140,8 @@ static struct ena_rxq *queue_for(struct ena *e, uint32_t hash)
 	return NULL;
 }
 
-static int deliver(struct ena *e, struct ena_rxq *q, const struct ena_rx_frame *f, uint32_t status, uint32_t hash)
+static int deliver(struct ena *e, struct ena_rxq *q, const struct ena_rx_frame *f, uint32_t status,
+		   uint32_t hash)
 {
 	size_t done = 0;
 	int n, i, r;

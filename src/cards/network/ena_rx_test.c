@@ -26,8 +26,18 @@ static int take(struct ena_driver_rx *rx)
 
 static void rx__frames_of_every_length(void **state)
 {
-	static const size_t payload[] = { 0, 1, 18, 86, 87, 500, 1472, ENA_DRIVER_RX_BYTES - 42, ENA_DRIVER_RX_BYTES - 41,
-					  2 * ENA_DRIVER_RX_BYTES - 42, 2 * ENA_DRIVER_RX_BYTES - 41, ENA_MTU_MAX - 28 };
+	static const size_t payload[] = { 0,
+					  1,
+					  18,
+					  86,
+					  87,
+					  500,
+					  1472,
+					  ENA_DRIVER_RX_BYTES - 42,
+					  ENA_DRIVER_RX_BYTES - 41,
+					  2 * ENA_DRIVER_RX_BYTES - 42,
+					  2 * ENA_DRIVER_RX_BYTES - 41,
+					  ENA_MTU_MAX - 28 };
 	struct ena_driver_rx rx;
 	unsigned i;
 
@@ -46,7 +56,8 @@ static void rx__frames_of_every_length(void **state)
 		assert_int_equal(rx.descs, (len + ENA_DRIVER_RX_BYTES - 1) / ENA_DRIVER_RX_BYTES);
 		assert_int_equal(rx.status & 0x1f, ENA_L3_IPV4);
 		assert_int_equal(rx.status >> 8 & 0x1f, ENA_L4_UDP);
-		assert_int_equal(rx.status & (ENA_RXC_L4_CHECKED | ENA_RXC_L4_CSUM_ERR | ENA_RXC_L3_CSUM_ERR),
+		assert_int_equal(rx.status & (ENA_RXC_L4_CHECKED | ENA_RXC_L4_CSUM_ERR |
+					      ENA_RXC_L3_CSUM_ERR),
 				 ENA_RXC_L4_CHECKED);
 		ena_driver_rx_refill(&rig.d, (unsigned)q);
 	}
@@ -87,7 +98,8 @@ static void rx__says_what_it_verified(void **state)
 
 	(void)state;
 	for (v = 0; v < 64; v++) {
-		bool ipv6 = v & 1, tcp = v & 2, bad_l4 = v & 4, claimed = v & 8, bad_l3 = v & 16, odd = v & 32;
+		bool ipv6 = v & 1, tcp = v & 2, bad_l4 = v & 4, claimed = v & 8, bad_l3 = v & 16,
+		     odd = v & 32;
 		size_t len = rig_packet(pkt, ipv6, tcp, 900 + odd, v);
 		int q;
 
@@ -244,7 +256,8 @@ static void desc_put(unsigned q, uint64_t at, uint16_t len, uint16_t req_id, boo
 {
 	struct ena_driver_ring *r = &rig.d.q[q].rx;
 	struct ena_rx_desc d = { .length = len,
-				 .ctrl = (uint8_t)(ENA_RX_FIRST | ENA_RX_LAST | (ena_driver_phase(r) != bad_phase)),
+				 .ctrl = (uint8_t)(ENA_RX_FIRST | ENA_RX_LAST |
+						   (ena_driver_phase(r) != bad_phase)),
 				 .req_id = req_id,
 				 .addr_lo = (uint32_t)at,
 				 .addr_hi = (uint16_t)(at >> 32) };
@@ -255,18 +268,15 @@ static void desc_put(unsigned q, uint64_t at, uint16_t len, uint16_t req_id, boo
 /* Only queue 0, with an empty RX ring. */
 static void one_empty_queue(void)
 {
-	unsigned k;
-
 	assert_int_equal(ena_driver_down(&rig.d), 0);
-	for (k = 0; k < RIG_DEPTH; k++)
-		rig.d.q[0].rx_posted[k] = true;
 	assert_int_equal(ena_driver_cq_make(&rig.d, &rig.d.q[0].rx, true, RIG_DEPTH, 1), 0);
 	assert_int_equal(ena_driver_sq_make(&rig.d, &rig.d.q[0].rx, true, RIG_DEPTH), 0);
 }
 
 static void break__buffer_outside_memory(void **state)
 {
-	static const uint64_t at[] = { RIG_NOWHERE, RIG_RAM_BYTES / 2 - 20, RIG_HIGH - 1, 0xffffffffffff };
+	static const uint64_t at[] = { RIG_NOWHERE, RIG_RAM_BYTES / 2 - 20, RIG_HIGH - 1,
+				       0xffffffffffff };
 	size_t len = rig_packet(pkt, false, false, 100, 1);
 	unsigned i;
 
@@ -382,7 +392,8 @@ static void hostile__buffers_over_the_rings(void **state)
 	(void)state;
 	one_empty_queue();
 	for (i = 0; i < RIG_DEPTH; i++)
-		desc_put(0, i % 2 ? rig.d.q[0].rx.at : rig.d.q[0].rx.cq_at, 1500, (uint16_t)i, false);
+		desc_put(0, i % 2 ? rig.d.q[0].rx.at : rig.d.q[0].rx.cq_at, 1500, (uint16_t)i,
+			 false);
 	ena_driver_ring_db(&rig.d, &rig.d.q[0].rx);
 	for (i = 0; i < RIG_DEPTH && rig_rx(pkt, len, 0) == 0; i++)
 		ena_rx_flush(rig.e);

@@ -152,8 +152,8 @@ static void start__refuses_bad_admin_queues(void **state)
 
 static void start__admin_queue_outside_memory_fails_the_device(void **state)
 {
-	static const uint64_t at[] = { RIG_NOWHERE, RIG_RAM_BYTES / 2, RIG_HIGH - 64, UINT64_MAX - 63,
-				       (uint64_t)1 << 48 };
+	static const uint64_t at[] = { RIG_NOWHERE, RIG_RAM_BYTES / 2, RIG_HIGH - 64,
+				       UINT64_MAX - 63, (uint64_t)1 << 48 };
 	unsigned i;
 
 	(void)state;

@@ -50,7 +50,8 @@ static uint16_t desc_index(const struct ena_txq *q)
 /* spec: ena-linux struct ena_eth_io_tx_meta_desc */
 static int meta_take(struct ena_txq *q, const struct ena_tx_desc *d)
 {
-	const uint32_t must_have = ENA_META0_EXT_VALID | ENA_META0_EXTENDED | ENA_META0_STORE | ENA_TX0_FIRST;
+	const uint32_t must_have =
+		ENA_META0_EXT_VALID | ENA_META0_EXTENDED | ENA_META0_STORE | ENA_TX0_FIRST;
 	uint32_t w0 = d->w[0], w2 = d->w[2];
 
 	/* One after another is fine: the driver may store and send nothing. */
@@ -223,7 +224,8 @@ static int packet_begin(struct ena *e, struct ena_txq *q)
 	r = headers_copy(e, p);
 	if (r < 0)
 		return r;
-	if (offload_plan(&o, p->hdr, p->hdr_len, p->len, (size_t)e->conf.mtu + ENA_ETH_BYTES, &p->plan) < 0) {
+	if (offload_plan(&o, p->hdr, p->hdr_len, p->len, (size_t)e->conf.mtu + ENA_ETH_BYTES,
+			 &p->plan) < 0) {
 		p->plan.seg_cnt = 1;
 		return 0;
 	}
@@ -347,7 +349,8 @@ static bool queue_turn(struct ena *e, struct ena_txq *q)
 			complete(q);
 	}
 	if (r >= 0 && q->cdesc_cnt)
-		r = ena_cq_post(e, &e->cq[idx], q->cdesc, q->cdesc_cnt, sizeof(q->cdesc[0]) / 4, 0, 1u << 24);
+		r = ena_cq_post(e, &e->cq[idx], q->cdesc, q->cdesc_cnt, sizeof(q->cdesc[0]) / 4, 0,
+				1u << 24);
 	q->cdesc_cnt = 0;
 	if (r < 0)
 		ena_fatal(e, "tx_ring", idx);

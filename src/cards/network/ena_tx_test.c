@@ -42,8 +42,10 @@ static size_t check_at(const struct ena_driver_offload *o)
 static void desc_put(uint32_t flags, uint32_t ctrl, uint64_t at, uint32_t len, unsigned req_id)
 {
 	struct ena_driver_ring *r = &rig.d.q[0].tx;
-	struct ena_tx_desc d = { { len | flags | (ena_driver_phase(r) ? ENA_TX0_PHASE : 0) | (req_id >> 10) << 16,
-				   ctrl | (req_id & 0x3ff) << 22, (uint32_t)at, (uint32_t)(at >> 32) & 0xffff } };
+	struct ena_tx_desc d = {
+		{ len | flags | (ena_driver_phase(r) ? ENA_TX0_PHASE : 0) | (req_id >> 10) << 16,
+		  ctrl | (req_id & 0x3ff) << 22, (uint32_t)at, (uint32_t)(at >> 32) & 0xffff }
+	};
 
 	ena_driver_desc(r, &d);
 }
@@ -51,12 +53,13 @@ static void desc_put(uint32_t flags, uint32_t ctrl, uint64_t at, uint32_t len, u
 static void meta_put(uint32_t flags, const struct ena_driver_offload *o)
 {
 	struct ena_driver_ring *r = &rig.d.q[0].tx;
-	struct ena_tx_desc d = { { ENA_TX0_META | ENA_META0_EXT_VALID | ENA_META0_EXTENDED | ENA_META0_STORE | flags |
+	struct ena_tx_desc d = { { ENA_TX0_META | ENA_META0_EXT_VALID | ENA_META0_EXTENDED |
+					   ENA_META0_STORE | flags |
 					   ((uint32_t)o->mss >> 10 & 0xf) << 16 |
 					   (ena_driver_phase(r) ? ENA_TX0_PHASE : 0),
 				   0,
-				   o->l3_len | (uint32_t)o->l3_off << 8 | (uint32_t)o->l4_words << 16 |
-					   (uint32_t)o->mss << 22,
+				   o->l3_len | (uint32_t)o->l3_off << 8 |
+					   (uint32_t)o->l4_words << 16 | (uint32_t)o->mss << 22,
 				   0 } };
 
 	ena_driver_desc(r, &d);
@@ -93,7 +96,8 @@ static void tx__frames_arrive_whole_however_cut(void **state)
 			assert_int_equal(rig.frame_cnt, 1);
 			assert_int_equal(rig.frame[0].len, len);
 			assert_memory_equal(rig.frame[0].b, pkt, len);
-			assert_int_equal(rig.frame[0].flags, 0); /* the guest's own checksum: not ours */
+			assert_int_equal(rig.frame[0].flags,
+					 0); /* the guest's own checksum: not ours */
 			assert_int_equal(rig.frame[0].queue, i % RIG_PAIRS);
 			assert_int_equal(ena_driver_tx_reap(&rig.d, i % RIG_PAIRS), 1);
 		}
@@ -477,9 +481,11 @@ static void lie__protocols_that_are_not_there(void **state)
 	memcpy(rig_p(at), pkt, 100);
 	for (l3 = 0; l3 < 16; l3++) {
 		for (l4 = 0; l4 < 32; l4++) {
-			if ((l3 == ENA_L3_IPV4 || l3 == ENA_L3_IPV6) && (l4 == ENA_L4_TCP || l4 == ENA_L4_UDP))
+			if ((l3 == ENA_L3_IPV4 || l3 == ENA_L3_IPV6) &&
+			    (l4 == ENA_L4_TCP || l4 == ENA_L4_UDP))
 				continue;
-			desc_put(ENA_TX0_FIRST | ENA_TX0_LAST, l3 | l4 << 8 | ENA_TX1_L4_CSUM | ENA_TX1_TSO, at, 100, 1);
+			desc_put(ENA_TX0_FIRST | ENA_TX0_LAST,
+				 l3 | l4 << 8 | ENA_TX1_L4_CSUM | ENA_TX1_TSO, at, 100, 1);
 			ring();
 			rig.d.q[0].tx.head++;
 			n++;
@@ -497,14 +503,15 @@ static void lie__lengths(void **state)
 
 	(void)state;
 	rig.same_memory = true;
-	desc_put(ENA_TX0_FIRST | ENA_TX0_LAST, 0, at, 0, 1); /* nothing */
+	desc_put(ENA_TX0_FIRST | ENA_TX0_LAST, 0, at, 0, 1);  /* nothing */
 	desc_put(ENA_TX0_FIRST | ENA_TX0_LAST, 0, at, 13, 2); /* no Ethernet header */
-	desc_put(ENA_TX0_FIRST, 0, at, 100, 3); /* an empty piece */
+	desc_put(ENA_TX0_FIRST, 0, at, 100, 3);               /* an empty piece */
 	desc_put(ENA_TX0_LAST, 0, at, 0, 0);
 	desc_put(ENA_TX0_FIRST | ENA_TX0_LAST, 0, at, ENA_FRAME_MAX + 1, 4);
 	desc_put(ENA_TX0_FIRST | ENA_TX0_LAST, 0, at, 65535, 5);
 	for (i = 0; i < ENA_TX_DESCS_MAX; i++) /* 2 MiB */
-		desc_put((i ? 0 : ENA_TX0_FIRST) | (i == ENA_TX_DESCS_MAX - 1 ? ENA_TX0_LAST : 0), 0, at, 65535, 6);
+		desc_put((i ? 0 : ENA_TX0_FIRST) | (i == ENA_TX_DESCS_MAX - 1 ? ENA_TX0_LAST : 0),
+			 0, at, 65535, 6);
 	ring();
 	assert_int_equal(rig.frame_cnt, 0);
 	assert_int_equal(rig.e->stats.tx_drops, drops + 6);
@@ -614,8 +621,10 @@ static void tx__request_id_twice_in_flight(void **state)
 
 static void break__payload_outside_memory(void **state)
 {
-	static const uint64_t at[] = { RIG_NOWHERE, RIG_RAM_BYTES / 2 - 50, RIG_RAM_BYTES / 2, RIG_HIGH - 1,
-				       RIG_HIGH + RIG_RAM_BYTES / 2 - 1, 0xffffffffffff };
+	static const uint64_t at[] = {
+		RIG_NOWHERE,  RIG_RAM_BYTES / 2 - 50,           RIG_RAM_BYTES / 2,
+		RIG_HIGH - 1, RIG_HIGH + RIG_RAM_BYTES / 2 - 1, 0xffffffffffff
+	};
 	size_t len;
 	uint64_t good = small(&len);
 	unsigned i;
@@ -699,7 +708,8 @@ static void port__without_room_the_queue_waits_and_goes_on(void **state)
 
 	(void)state;
 	rig.room = 3;
-	rig_tx(0, pkt, len, 4096, &o); /* memory of the payload stays as it is: nothing is allocated meanwhile */
+	rig_tx(0, pkt, len, 4096,
+	       &o); /* memory of the payload stays as it is: nothing is allocated meanwhile */
 	assert_int_equal(rig.frame_cnt, 3);
 	assert_int_equal(ena_driver_tx_reap(&rig.d, 0), 0);
 	assert_false(ena_arm(rig.e)); /* it sleeps */

@@ -7,6 +7,7 @@
 
 #include "cards/network/offload.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <string.h>
 
@@ -70,8 +71,9 @@ static bool l3_fits(const struct offload_req *q, const uint8_t *hdr, size_t hdr_
 	if (q->l3_off != ETH_BYTES || ETH_BYTES + (size_t)q->l3_len > hdr_len)
 		return false;
 	if (q->ipv6)
-		return be16_load(hdr + 12) == ETH_TYPE_IPV6 && q->l3_len >= IPV6_BYTES && ip[0] >> 4 == 6 &&
-		       !q->l3_csum && ipv6_transport(ip, hdr_len - ETH_BYTES, proto) == q->l3_len;
+		return be16_load(hdr + 12) == ETH_TYPE_IPV6 && q->l3_len >= IPV6_BYTES &&
+		       ip[0] >> 4 == 6 && !q->l3_csum &&
+		       ipv6_transport(ip, hdr_len - ETH_BYTES, proto) == q->l3_len;
 	if (be16_load(hdr + 12) != ETH_TYPE_IPV4 || q->l3_len < IPV4_BYTES || q->l3_len % 4 ||
 	    ip[0] != (0x40 | q->l3_len / 4))
 		return false;
@@ -84,7 +86,8 @@ static bool l3_fits(const struct offload_req *q, const uint8_t *hdr, size_t hdr_
 /* The whole checksum is asked for: padding must not be in it, so the IP header's length must be the frame's. */
 static bool length_fits(const struct offload_req *q, const uint8_t *ip, size_t len)
 {
-	size_t said = q->ipv6 ? (size_t)IPV6_BYTES + be16_load(ip + IP6_LEN) : be16_load(ip + IP4_LEN);
+	size_t said =
+		q->ipv6 ? (size_t)IPV6_BYTES + be16_load(ip + IP6_LEN) : be16_load(ip + IP4_LEN);
 
 	return said == len - q->l3_off;
 }
@@ -109,8 +112,8 @@ static int plan_tso(const struct offload_req *q, const uint8_t *hdr, size_t len,
 	return 0;
 }
 
-int offload_plan(const struct offload_req *q, const uint8_t *hdr, size_t hdr_len, size_t len, size_t frame_max,
-		 struct offload_plan *ret)
+int offload_plan(const struct offload_req *q, const uint8_t *hdr, size_t hdr_len, size_t len,
+		 size_t frame_max, struct offload_plan *ret)
 {
 	size_t l4_off = (size_t)q->l3_off + q->l3_len, l4_min = q->tcp ? TCP_BYTES : UDP_BYTES;
 	struct offload_plan p = { .seg_cnt = 1 };
@@ -136,7 +139,8 @@ int offload_plan(const struct offload_req *q, const uint8_t *hdr, size_t hdr_len
 	if ((q->tso || q->l4_csum) && l4_off + l4_min > hdr_len)
 		return -EPROTO;
 	if (q->tso) {
-		int r = offload_hdr_need(q) <= hdr_len ? plan_tso(q, hdr, len, frame_max, &p) : -EPROTO;
+		int r = offload_hdr_need(q) <= hdr_len ? plan_tso(q, hdr, len, frame_max, &p)
+						       : -EPROTO;
 
 		if (r < 0)
 			return r;
@@ -155,7 +159,8 @@ static void ipv4_check(uint8_t *ip)
 	be16_store(ip + IP4_CHECK, checksum_fold(checksum_add(0, ip, len)));
 }
 
-size_t offload_headers(const struct offload_plan *p, const uint8_t *orig, uint32_t idx, uint8_t *hdr)
+size_t offload_headers(const struct offload_plan *p, const uint8_t *orig, uint32_t idx,
+		       uint8_t *hdr)
 {
 	uint32_t done = idx * p->mss;
 	size_t payload = (size_t)min_u64(p->mss, p->payload_len - done);
@@ -186,6 +191,37 @@ void offload_prepare(const struct offload_plan *p, uint8_t *hdr)
 		be16_store(hdr + p->check_off, 0);
 }
 
+/*
+ * checksum_add() for payload: four sums of 32-bit words in 64-bit lanes, twice as fast as a chain of carries. Byte order
+ * does not matter until the end. spec: rfc-1071 §2
+ */
+static uint64_t payload_add(uint64_t sum, const uint8_t *p, size_t len)
+{
+	typedef uint64_t lanes __attribute__((vector_size(16)));
+	const lanes low = { 0xffffffff, 0xffffffff };
+	lanes a = { 0 }, b = { 0 }, c = { 0 }, d = { 0 }, v[4];
+	uint64_t words;
+
+	for (; len >= sizeof(v); p += sizeof(v), len -= sizeof(v)) {
+		memcpy(v, p, sizeof(v));
+		a += v[0] & low;
+		b += v[0] >> 32;
+		c += v[1] & low;
+		d += v[1] >> 32;
+		a += v[2] & low;
+		b += v[2] >> 32;
+		c += v[3] & low;
+		d += v[3] >> 32;
+	}
+	a += b + c + d;
+	words = a[0] + a[1];
+	words = (words & 0xffffffff) + (words >> 32);
+	words = (words & 0xffff) + (words >> 16);
+	words = (words & 0xffff) + (words >> 16);
+	words = (words & 0xffff) + (words >> 16);
+	return checksum_add(sum + be16toh((uint16_t)words), p, len);
+}
+
 static uint64_t pseudo(bool ipv6, const uint8_t *ip, uint8_t proto, size_t l4_len)
 {
 	/* Both forms add up to: addresses, protocol, length. spec: rfc-8200 §8.1 */
@@ -194,15 +230,17 @@ static uint64_t pseudo(bool ipv6, const uint8_t *ip, uint8_t proto, size_t l4_le
 	return sum + proto + (l4_len >> 16) + (l4_len & 0xffff);
 }
 
-void offload_l4(const struct offload_plan *p, const uint8_t *hdr, size_t hdr_len, uint8_t *frame, size_t len)
+void offload_l4(const struct offload_plan *p, const uint8_t *hdr, size_t hdr_len, uint8_t *frame,
+		size_t len)
 {
 	/* Both parts begin at an even distance from the L4 header. */
 	size_t split = hdr_len - ((hdr_len - p->l4_off) & (hdr_len < len));
-	uint64_t sum = p->l4_partial ? 0 : pseudo(p->ipv6, hdr + p->l3_off, p->proto, len - p->l4_off);
+	uint64_t sum =
+		p->l4_partial ? 0 : pseudo(p->ipv6, hdr + p->l3_off, p->proto, len - p->l4_off);
 	uint16_t check;
 
 	sum = checksum_add(sum, hdr + p->l4_off, split - p->l4_off);
-	check = checksum_fold(checksum_add(sum, frame + split, len - split));
+	check = checksum_fold(payload_add(sum, frame + split, len - split));
 	/* As skb_checksum_help(): zero would mean "none" to UDP, and both zeroes are one. */
 	if (!check && (p->l4_partial || p->proto == IP_UDP))
 		check = 0xffff;
@@ -224,7 +262,8 @@ static void classify4(struct offload_class *c, const uint8_t *hdr, size_t hdr_le
 	const uint8_t *ip = hdr + ETH_BYTES;
 	size_t ihl = (size_t)(ip[0] & 15) * 4, total;
 
-	if (hdr_len < ETH_BYTES + IPV4_BYTES || ip[0] >> 4 != 4 || ihl < IPV4_BYTES || ETH_BYTES + ihl > hdr_len)
+	if (hdr_len < ETH_BYTES + IPV4_BYTES || ip[0] >> 4 != 4 || ihl < IPV4_BYTES ||
+	    ETH_BYTES + ihl > hdr_len)
 		return;
 	total = be16_load(ip + IP4_LEN);
 	if (total < ihl || total > len - ETH_BYTES)
@@ -267,7 +306,8 @@ void offload_classify(const uint8_t *hdr, size_t hdr_len, size_t len, struct off
 		classify6(ret, hdr, hdr_len, len);
 }
 
-bool offload_verify(const struct offload_class *c, const uint8_t *hdr, size_t hdr_len, const uint8_t *rest)
+bool offload_verify(const struct offload_class *c, const uint8_t *hdr, size_t hdr_len,
+		    const uint8_t *rest)
 {
 	const uint8_t *ip = hdr + c->l3_off;
 	size_t here = (size_t)min_u64(c->l4_len, hdr_len - c->l4_off), left = c->l4_len - here;
@@ -285,5 +325,5 @@ bool offload_verify(const struct offload_class *c, const uint8_t *hdr, size_t hd
 		sum = checksum_add(sum, odd, 2);
 	}
 	sum = checksum_add(sum, hdr + c->l4_off, here);
-	return checksum_fold(checksum_add(sum, rest, left)) == 0;
+	return checksum_fold(payload_add(sum, rest, left)) == 0;
 }

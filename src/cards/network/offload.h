@@ -25,8 +25,8 @@ enum {
 /* What the guest asks for; unchecked. */
 struct offload_req {
 	bool tso, l3_csum, l4_csum;
-	bool l4_partial; /* the checksum field holds the pseudo header's sum */
-	bool ipv6, tcp;  /* else IPv4, UDP */
+	bool l4_partial;                  /* the checksum field holds the pseudo header's sum */
+	bool ipv6, tcp;                   /* else IPv4, UDP */
 	uint8_t l3_off, l3_len, l4_words; /* bytes, bytes, 32-bit words (segmentation only) */
 	uint16_t mss;
 };
@@ -54,8 +54,8 @@ size_t offload_hdr_need(const struct offload_req *q);
  *
  * Return: 0, -EPROTO the claims do not fit the packet: drop it.
  */
-MUST_USE int offload_plan(const struct offload_req *q, const uint8_t *hdr, size_t hdr_len, size_t len, size_t frame_max,
-			  struct offload_plan *ret);
+MUST_USE int offload_plan(const struct offload_req *q, const uint8_t *hdr, size_t hdr_len,
+			  size_t len, size_t frame_max, struct offload_plan *ret);
 
 /**
  * offload_headers() - headers of one frame, but for the L4 checksum
@@ -64,7 +64,8 @@ MUST_USE int offload_plan(const struct offload_req *q, const uint8_t *hdr, size_
  * @hdr:  plan->hdr_len bytes, written
  * Return: bytes of payload that follow. For segmentation only.
  */
-size_t offload_headers(const struct offload_plan *p, const uint8_t *orig, uint32_t idx, uint8_t *hdr);
+size_t offload_headers(const struct offload_plan *p, const uint8_t *orig, uint32_t idx,
+		       uint8_t *hdr);
 
 /* offload_prepare(): what is to be done in the headers of a packet that is not segmented, but for the L4 checksum. */
 void offload_prepare(const struct offload_plan *p, uint8_t *hdr);
@@ -75,7 +76,8 @@ void offload_prepare(const struct offload_plan *p, uint8_t *hdr);
  * @frame: @len bytes as they will be sent; read once from the end of the headers on, written in the checksum field
  * @hdr_len: bytes of the frame that @hdr holds
  */
-void offload_l4(const struct offload_plan *p, const uint8_t *hdr, size_t hdr_len, uint8_t *frame, size_t len);
+void offload_l4(const struct offload_plan *p, const uint8_t *hdr, size_t hdr_len, uint8_t *frame,
+		size_t len);
 
 /* What a frame is. */
 struct offload_class {
@@ -83,7 +85,8 @@ struct offload_class {
 	bool tcp, udp;         /* with a whole L4 header in view; not for fragments */
 	bool l3_bad;           /* IPv4 header checksum is wrong */
 	uint16_t l3_off, l4_off;
-	uint16_t l4_len; /* bytes of L4 header and payload by the IP header's word; fits the frame */
+	uint16_t
+		l4_len; /* bytes of L4 header and payload by the IP header's word; fits the frame */
 };
 
 /**
@@ -96,4 +99,5 @@ void offload_classify(const uint8_t *hdr, size_t hdr_len, size_t len, struct off
  * offload_verify() - is the L4 checksum right? For a frame that was classified as TCP or UDP.
  * @rest: the frame from @hdr_len on
  */
-MUST_USE bool offload_verify(const struct offload_class *c, const uint8_t *hdr, size_t hdr_len, const uint8_t *rest);
+MUST_USE bool offload_verify(const struct offload_class *c, const uint8_t *hdr, size_t hdr_len,
+			     const uint8_t *rest);

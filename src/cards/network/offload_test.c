@@ -32,7 +32,8 @@ static uint16_t slow_check(const uint8_t *p, size_t len, uint32_t sum)
 
 static uint32_t slow_pseudo(const uint8_t *p, bool ipv6, size_t l4_len)
 {
-	return (uint16_t)~slow_check(p + 14 + (ipv6 ? 8 : 12), ipv6 ? 32 : 8, (uint32_t)(p[14 + (ipv6 ? 6 : 9)] + l4_len));
+	return (uint16_t)~slow_check(p + 14 + (ipv6 ? 8 : 12), ipv6 ? 32 : 8,
+				     (uint32_t)(p[14 + (ipv6 ? 6 : 9)] + l4_len));
 }
 
 /* Headers only; payload by @seed. Return: bytes. */
@@ -74,7 +75,8 @@ static void l4__full_checksum_of_every_length(void **state)
 			bool ipv6 = v & 1, tcp = v & 2;
 			struct offload_req q = req(ipv6, tcp);
 			struct offload_plan p;
-			size_t len = packet(ipv6, tcp, n, n * 4 + v), l4 = 14u + q.l3_len, hdr, field;
+			size_t len = packet(ipv6, tcp, n, n * 4 + v), l4 = 14u + q.l3_len, hdr,
+			       field;
 
 			hdr = len < 640 ? len : 640;
 			assert_int_equal(offload_plan(&q, pkt, hdr, len, 9015, &p), 0);
@@ -82,7 +84,9 @@ static void l4__full_checksum_of_every_length(void **state)
 			offload_prepare(&p, pkt);
 			offload_l4(&p, pkt, hdr, out, len);
 			field = be16_load(out + l4 + (tcp ? 16 : 6));
-			assert_int_equal(slow_check(out + l4, len - l4, slow_pseudo(pkt, ipv6, len - l4)), 0);
+			assert_int_equal(
+				slow_check(out + l4, len - l4, slow_pseudo(pkt, ipv6, len - l4)),
+				0);
 			assert_true(tcp || field);
 			/* Nothing else changed. */
 			memcpy(pkt + l4 + (tcp ? 16 : 6), out + l4 + (tcp ? 16 : 6), 2);
@@ -97,21 +101,26 @@ static void l4__zero_is_written_as_linux_writes_it(void **state)
 	static const struct {
 		bool tcp, partial;
 		uint16_t want;
-	} v[] = { { false, false, 0xffff }, { false, true, 0xffff }, { true, true, 0xffff }, { true, false, 0 } };
+	} v[] = { { false, false, 0xffff },
+		  { false, true, 0xffff },
+		  { true, true, 0xffff },
+		  { true, false, 0 } };
 	unsigned i;
 
 	(void)state;
 	for (i = 0; i < ARRAY_SIZE(v); i++) {
 		struct offload_req q = req(false, v[i].tcp);
 		struct offload_plan p;
-		size_t len = packet(false, v[i].tcp, 10, i), l4 = 34, field = l4 + (v[i].tcp ? 16 : 6);
+		size_t len = packet(false, v[i].tcp, 10, i), l4 = 34,
+		       field = l4 + (v[i].tcp ? 16 : 6);
 
 		q.l4_partial = v[i].partial;
 		be16_store(pkt + field, 0);
 		be16_store(pkt + len - 2, 0);
 		/* The last word makes the sum ffff, hence the checksum 0. */
 		be16_store(pkt + len - 2,
-			   slow_check(pkt + l4, len - l4, v[i].partial ? 0 : slow_pseudo(pkt, false, len - l4)));
+			   slow_check(pkt + l4, len - l4,
+				      v[i].partial ? 0 : slow_pseudo(pkt, false, len - l4)));
 		assert_int_equal(offload_plan(&q, pkt, len, len, 9015, &p), 0);
 		memcpy(out, pkt, len);
 		offload_prepare(&p, pkt);
@@ -221,11 +230,13 @@ static void verify__any_split(void **state)
 	for (v = 0; v < 4; v++) {
 		for (odd = 0; odd < 2; odd++) {
 			bool ipv6 = v & 1, tcp = v & 2;
-			size_t len = packet(ipv6, tcp, 200 + odd, v), l4 = ipv6 ? 54 : 34, field = l4 + (tcp ? 16 : 6);
+			size_t len = packet(ipv6, tcp, 200 + odd, v), l4 = ipv6 ? 54 : 34,
+			       field = l4 + (tcp ? 16 : 6);
 			struct offload_class c;
 
 			be16_store(pkt + field, 0);
-			be16_store(pkt + field, slow_check(pkt + l4, len - l4, slow_pseudo(pkt, ipv6, len - l4)));
+			be16_store(pkt + field, slow_check(pkt + l4, len - l4,
+							   slow_pseudo(pkt, ipv6, len - l4)));
 			for (hdr = l4 + 20; hdr <= len; hdr++) {
 				offload_classify(pkt, hdr, len, &c);
 				assert_true(offload_verify(&c, pkt, hdr, pkt + hdr));

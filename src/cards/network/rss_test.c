@@ -28,7 +28,8 @@ static const struct {
 
 static uint8_t hdr[128];
 
-static struct offload_class ipv4(const uint8_t *src, const uint8_t *dst, uint16_t sport, uint16_t dport, bool tcp)
+static struct offload_class ipv4(const uint8_t *src, const uint8_t *dst, uint16_t sport,
+				 uint16_t dport, bool tcp)
 {
 	memset(hdr, 0, sizeof(hdr));
 	memcpy(hdr + 26, src, 4);
@@ -57,8 +58,10 @@ static void hash__published_vectors_ipv4(void **state)
 
 static void hash__published_vector_ipv6(void **state)
 {
-	static const uint8_t dst[] = { 0x3f, 0xfe, 0x25, 0x01, 0x02, 0x00, 0x00, 0x03, 0, 0, 0, 0, 0, 0, 0, 1 };
-	static const uint8_t src[] = { 0x3f, 0xfe, 0x25, 0x01, 0x02, 0x00, 0x1f, 0xff, 0, 0, 0, 0, 0, 0, 0, 7 };
+	static const uint8_t dst[] = { 0x3f, 0xfe, 0x25, 0x01, 0x02, 0x00, 0x00, 0x03,
+				       0,    0,    0,    0,    0,    0,    0,    1 };
+	static const uint8_t src[] = { 0x3f, 0xfe, 0x25, 0x01, 0x02, 0x00, 0x1f, 0xff,
+				       0,    0,    0,    0,    0,    0,    0,    7 };
 	struct offload_class c = { .ipv6 = true, .tcp = true, .l3_off = 14, .l4_off = 54 };
 
 	(void)state;
@@ -130,7 +133,8 @@ static void hash__equals_the_definition(void **state)
 
 static void fields__choose_the_input(void **state)
 {
-	struct offload_class c = ipv4(v4[1].src, v4[1].dst, v4[1].sport, v4[1].dport, true), none = { .l3_off = 14 };
+	struct offload_class c = ipv4(v4[1].src, v4[1].dst, v4[1].sport, v4[1].dport, true),
+			     none = { .l3_off = 14 };
 	uint32_t h;
 
 	(void)state;
