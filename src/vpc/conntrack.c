@@ -184,23 +184,23 @@ void conntrack_limit(struct conntrack *ct, uint32_t cap, uint32_t now_s)
 {
 	ct->cap = (uint32_t)min_u64(cap ? cap : VPC_CONNTRACK_DEFAULT, VPC_CONNTRACK_MAX);
 	while (ct->cnt > ct->cap) {
-		struct ct_flow *f = conntrack_victim(ct, VPC_RX, now_s);
+		uint32_t idx = conntrack_victim(ct, VPC_RX, now_s);
 
-		flow_del(ct, f ? f : &ct->flow[ct->list[CT_LIST_OPEN].first]);
+		flow_del(ct, &ct->flow[idx ? idx : ct->list[CT_LIST_OPEN].first]);
 		ct->evicted++;
 	}
 }
 
 static int room_make(struct conntrack *ct, enum vpc_direction dir, uint32_t now_s)
 {
-	struct ct_flow *f;
+	uint32_t idx;
 
 	if (ct->cnt < ct->cap || conntrack_expire(ct, now_s, EXPIRE_FIRST))
 		return 0;
-	f = conntrack_victim(ct, dir, now_s);
-	if (!f)
+	idx = conntrack_victim(ct, dir, now_s);
+	if (!idx)
 		return -ENOBUFS;
-	flow_del(ct, f);
+	flow_del(ct, &ct->flow[idx]);
 	ct->evicted++;
 	return 0;
 }

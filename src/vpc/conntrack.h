@@ -138,8 +138,8 @@ static inline uint32_t conntrack_age_s(const struct ct_flow *f, uint32_t now_s)
 	return now_s > f->last_s ? now_s - f->last_s : 0;
 }
 
-/* conntrack_victim(): who makes room for a flow opened in direction @dir? Return: NULL: nobody may be asked to. */
-struct ct_flow *conntrack_victim(struct conntrack *ct, enum vpc_direction dir, uint32_t now_s);
+/* conntrack_victim(): who makes room for a flow opened in direction @dir? Return: its index, 0: nobody may be asked to. */
+uint32_t conntrack_victim(const struct conntrack *ct, enum vpc_direction dir, uint32_t now_s);
 
 /* conntrack_tcp(): the state after a segment with @flags from the opener (or the other side). Return: a state,
  * CT_FREE: it begins a new flow, -1: it does not fit. spec: rfc-9293 §3.3.2 */

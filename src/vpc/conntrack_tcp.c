@@ -16,7 +16,7 @@ enum {
 };
 
 /* [state][from opener?][event]. Rows of states that TCP never has refuse everything. */
-static const int8_t next[CT_STATES][2][EV_BAD] = {
+static const int next[CT_STATES][2][EV_BAD] = {
 	[CT_FREE] = { { NO, NO, NO, NO, NO }, { NO, NO, NO, NO, NO } },
 	[CT_REPLIED] = { { NO, NO, NO, NO, NO }, { NO, NO, NO, NO, NO } },
 	/* An ACK that answers a SYN is the other end's "I have an older connection": it asks for a RST. */

@@ -122,6 +122,8 @@ static unsigned tuple(const uint8_t *b, bool rx)
 {
 	uint32_t x = be32_load(b + (rx ? 26 : 30)) * 2654435761u ^ b[23];
 
+	if (b[23] != IP_TCP && b[23] != IP_UDP)
+		return x >> 20;
 	x = (x ^ be16_load(b + (rx ? 36 : 34))) * 2654435761u;
 	x = (x ^ be16_load(b + (rx ? 34 : 36))) * 2654435761u;
 	return x >> 20;

@@ -4,7 +4,7 @@
 
 #include "vpc/vpc_priv.h"
 
-struct ct_flow *conntrack_victim(struct conntrack *ct, enum vpc_direction dir, uint32_t now_s)
+uint32_t conntrack_victim(const struct conntrack *ct, enum vpc_direction dir, uint32_t now_s)
 {
 	unsigned i;
 
@@ -12,6 +12,6 @@ struct ct_flow *conntrack_victim(struct conntrack *ct, enum vpc_direction dir, u
 	(void)now_s;
 	for (i = CT_LISTS; i-- > 0;)
 		if (ct->list[i].first)
-			return &ct->flow[ct->list[i].first];
-	return NULL;
+			return ct->list[i].first;
+	return 0;
 }
