@@ -255,7 +255,7 @@ static bool error_allowed(struct nat *n, const struct frame *p, uint64_t now_ns)
 	return bucket_take(&n->errors, 1, now_ns) == 0;
 }
 
-/* The buffer becomes an ICMP error to the network's @e, from the host's end of the way out. spec: rfc-792, rfc-1191 §4 */
+/* The buffer becomes an ICMP error to the network's @e, from the host's end of the way out. spec: rfc-1191 §4, rfc-792 */
 static enum nat_verdict error_back(struct nat *n, const struct nat_entry *e, uint8_t *f, size_t *len, uint8_t type,
 				   uint8_t code, uint16_t mtu)
 {

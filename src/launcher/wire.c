@@ -5,7 +5,6 @@
 #include <string.h>
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <netinet/udp.h>
 #include <sys/socket.h>
 
 #include "base/fd.h"
@@ -34,11 +33,6 @@ enum {
 
 /* ---- its socket ---- */
 
-/* linux/udp.h clashes with netinet/. */
-#ifndef UDP_GRO
-#define UDP_GRO 104
-#endif
-
 static int overlay_parse(const char *text, struct sockaddr_in *ret)
 {
 	const char *colon = strrchr(text, ':');
@@ -58,7 +52,7 @@ static int overlay_parse(const char *text, struct sockaddr_in *ret)
 
 static int overlay_socket(const char *text)
 {
-	const int size = WIRE_BUFFER_BYTES, on = 1, probe = IP_PMTUDISC_PROBE;
+	const int size = WIRE_BUFFER_BYTES;
 	CLEANUP(fd_closep) int fd = -1;
 	struct sockaddr_in sa;
 	int r;
@@ -69,11 +63,9 @@ static int overlay_socket(const char *text)
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
+	/* What needs a right is done here; the rest of the socket's options the wire sets itself. */
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
-	(void)setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof(on));
-	/* Never fragments, and believes no ICMP: the wire keeps to the size of the link. */
-	(void)setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &probe, sizeof(probe));
 	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0)
 		return -errno;
 	return TAKE_FD(fd);
