@@ -156,6 +156,20 @@ static void tunnel_sa__agrees_with_a_second_implementation(void **state)
 	}
 }
 
+/* Searched for: direction, epoch and network under which the derived SPI is 192, which is reserved. */
+static void tunnel_sa__keeps_off_the_reserved_spis(void **state)
+{
+	CLEANUP(key_freep) struct key *secret = NULL;
+	struct ctl_tun_sa sa;
+	uint8_t s[48];
+
+	(void)state;
+	hex(secret_hex, s, sizeof(s));
+	assert_int_equal(key_new_from(s, sizeof(s), &secret), 0);
+	assert_int_equal(tunnel_sa(secret, 1, 8, 12176522, &sa), 0);
+	assert_int_equal(sa.spi, 256 + 192);
+}
+
 /* The fingerprints in INIT are those of the identity keys in REPLY and FINISH. */
 static void tunnel_fingerprint__agrees_with_a_second_implementation(void **state)
 {
@@ -176,6 +190,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tunnel_keys__agree_with_a_second_implementation),
 		cmocka_unit_test(tunnel_sa__agrees_with_a_second_implementation),
+		cmocka_unit_test(tunnel_sa__keeps_off_the_reserved_spis),
 		cmocka_unit_test(tunnel_fingerprint__agrees_with_a_second_implementation),
 	};
 
