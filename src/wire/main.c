@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/random.h>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -195,8 +196,11 @@ static int start(struct program *prog)
 	struct wire *w = &prog->wire;
 	struct sandbox_conf conf = { .profile = &sandbox_profile_wire, .nofile_max = NOFILE_MAX };
 	int keep[2];
+	uint64_t seed;
 	int r;
 
+	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed)) /* before the jail */
+		return -EIO;
 	r = crypto_init();
 	if (r == 0)
 		r = packet_gcm_init();
@@ -205,11 +209,10 @@ static int start(struct program *prog)
 	if (r == 0)
 		r = key_reserve(4);
 	if (r == 0)
-		r = wire_init(w);
+		r = wire_init(w, seed);
 	if (r < 0)
 		return r;
 	w->now_ns = clock_ns();
-	w->chance = w->now_ns;
 	w->control_ref = (struct loop_ref){ REF_CONTROL, w };
 	w->service_ref = (struct loop_ref){ REF_SERVICE, w };
 	w->tunnel_ref = (struct loop_ref){ REF_TUNNEL, w };

@@ -6,7 +6,7 @@
 
 #include "base/mem.h"
 
-int map_init(struct map *m)
+int map_init(struct map *m, uint64_t seed)
 {
 	void *p = NULL;
 	int r;
@@ -16,6 +16,7 @@ int map_init(struct map *m)
 	if (r < 0)
 		return r;
 	m->slot = p;
+	m->seed = seed;
 	return 0;
 }
 
@@ -25,12 +26,13 @@ void map_done(struct map *m)
 	memset(m, 0, sizeof(*m));
 }
 
-/* Two rounds of multiply and fold; keys are niterd's, so nobody can choose them to collide. */
-static uint32_t home(const struct map_key *k)
+/* Three rounds of multiply and fold, begun with the seed. */
+static uint32_t home(const struct map *m, const struct map_key *k)
 {
-	uint64_t h = (k->a ^ ((uint64_t)k->c << 32 | k->c)) * 0x9e3779b97f4a7c15ULL;
+	uint64_t h = (m->seed ^ k->a) * 0x9e3779b97f4a7c15ULL;
 
 	h = (h ^ h >> 32 ^ k->b) * 0xd6e8feb86659fd93ULL;
+	h = (h ^ h >> 32 ^ k->c ^ m->seed << 32) * 0x9e3779b97f4a7c15ULL;
 	return (uint32_t)(h >> 32) & (MAP_SLOTS - 1);
 }
 
@@ -42,7 +44,7 @@ static bool same(const struct map_key *x, const struct map_key *y)
 /* The slot of @key, or the free one where it would go. The table is never more than half full. */
 static uint32_t seek(const struct map *m, const struct map_key *key)
 {
-	uint32_t i = home(key);
+	uint32_t i = home(m, key);
 
 	while (m->slot[i].used && !same(&m->slot[i].key, key))
 		i = (i + 1) & (MAP_SLOTS - 1);
@@ -78,7 +80,7 @@ void map_del(struct map *m, struct map_entry *e)
 		i = (i + 1) & (MAP_SLOTS - 1);
 		if (!m->slot[i].used)
 			break;
-		from = home(&m->slot[i].key);
+		from = home(m, &m->slot[i].key);
 		if (((i - from) & (MAP_SLOTS - 1)) >= ((i - hole) & (MAP_SLOTS - 1))) {
 			m->slot[hole] = m->slot[i];
 			hole = i;

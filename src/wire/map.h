@@ -42,11 +42,12 @@ struct map_entry {
 
 struct map {
 	struct map_entry *slot; /* MAP_SLOTS */
+	uint64_t seed;
 	unsigned cnt;
 };
 
-/* map_init(): Return: 0, -ENOMEM. */
-MUST_USE int map_init(struct map *m);
+/* map_init(): @seed: random, so that nobody can choose addresses that collide. Return: 0, -ENOMEM. */
+MUST_USE int map_init(struct map *m, uint64_t seed);
 void map_done(struct map *m);
 
 struct map_key map_key_mac(uint32_t vni, uint64_t mac);

@@ -14,7 +14,7 @@ static struct map m;
 static int setup(void **state)
 {
 	(void)state;
-	return map_init(&m);
+	return map_init(&m, 12345);
 }
 
 static int teardown(void **state)

@@ -7,7 +7,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 
-int wire_init(struct wire *w)
+int wire_init(struct wire *w, uint64_t seed)
 {
 	void *p = NULL;
 	unsigned i;
@@ -16,9 +16,10 @@ int wire_init(struct wire *w)
 	memset(w, 0, sizeof(*w));
 	w->loop.epfd = w->service_fd = w->tunnel_fd = w->udp.fd = -1;
 	w->tick_ns = PEER_NEVER;
+	w->chance = seed;
 	for (i = 0; i < WIRE_PORTS_MAX; i++)
 		w->port[i].kick_fd = w->port[i].wait_fd = -1;
-	r = map_init(&w->map);
+	r = map_init(&w->map, seed);
 	if (r == 0)
 		r = udp_init(&w->udp);
 	if (r == 0)

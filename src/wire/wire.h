@@ -235,8 +235,8 @@ struct wire {
 
 /* ---- wire.c ---- */
 
-/* wire_init(): tables, nothing of the outside. wire_done() gives all back. Return: 0, -errno. */
-MUST_USE int wire_init(struct wire *w);
+/* wire_init(): tables, nothing of the outside. @seed: random. wire_done() gives all back. Return: 0, -errno. */
+MUST_USE int wire_init(struct wire *w, uint64_t seed);
 void wire_done(struct wire *w);
 /* wire_turn(): bounded work for everybody. Return: true when somebody had some. */
 bool wire_turn(struct wire *w);

@@ -73,7 +73,7 @@ void rig_init(struct rig *r, uint8_t host)
 		must(null_fd > CTL_FD && dup2(null_fd, CTL_FD) == CTL_FD);
 	}
 	memset(r, 0, sizeof(*r));
-	must(wire_init(&r->w) == 0);
+	must(wire_init(&r->w, 1) == 0);
 	refs(&r->w);
 	r->now_ns = r->w.now_ns = T0;
 	must(fd_socketpair(SOCK_SEQPACKET, &r->service, &svc) == 0);
