@@ -9,8 +9,10 @@
 #include "base/mem.h"
 #include "security/tunnel_priv.h"
 
-enum { VNI_LIMIT = 1 << 24, VNIS_GROW = 64, PLAIN_ALL_BURST = 40, PLAIN_ALL_RATE = 20 };
-enum { PLAIN_BURST = 4, PLAIN_RATE = 1, PROVED_BURST = 4, PROVED_RATE = 4 };
+enum { VNI_LIMIT = 1 << 24, VNIS_GROW = 64 };
+/* INITs that are answered, a second: of one peer, and of all together. */
+enum { PLAIN_BURST = 4, PLAIN_RATE = 1, PLAIN_ALL_BURST = 40, PLAIN_ALL_RATE = 20 };
+enum { PROVED_BURST = 4, PROVED_RATE = 4, PROVED_ALL_BURST = 40, PROVED_ALL_RATE = 40 };
 
 void handshake_wipe(struct handshake *h)
 {
@@ -308,6 +310,7 @@ int tunnel_new(const struct tunnel_identity *id, struct tunnel **ret)
 		return -ENOMEM;
 	t->id = *id;
 	bucket_init(&t->plain, PLAIN_ALL_RATE, PLAIN_ALL_BURST, 0);
+	bucket_init(&t->proved, PROVED_ALL_RATE, PROVED_ALL_BURST, 0);
 	*ret = TAKE_PTR(t);
 	return 0;
 }

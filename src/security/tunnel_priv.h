@@ -63,7 +63,7 @@ struct tunnel {
 	struct tunnel_identity id;
 	struct peer *peers;
 	unsigned peer_cnt;
-	struct bucket plain; /* INITs without cookie, of all peers */
+	struct bucket plain, proved; /* INITs without and with cookie, of all peers */
 	struct key *cookie_key[2];
 	uint64_t cookie_born_ns;
 };

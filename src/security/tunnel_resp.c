@@ -100,8 +100,11 @@ static int admit(struct tunnel *t, struct peer *p, const struct tunnel_msg *m, c
 		r = cookie_check(t, p, m, b);
 	if (r < 0)
 		return r;
+	if (r == 1 && bucket_take(&p->proved, 1, now_ns) == 0 &&
+	    bucket_take(&t->proved, 1, now_ns) == 0)
+		return 0;
 	if (r == 1)
-		return bucket_take(&p->proved, 1, now_ns) == 0 ? 0 : -EAGAIN;
+		return -EAGAIN;
 	if (memcmp(m->cookie, none, sizeof(none)) != 0 || handshake_alive(&p->theirs, now_ns) ||
 	    bucket_take(&p->plain, 1, now_ns) != 0 || bucket_take(&t->plain, 1, now_ns) != 0)
 		return cookie_ask(t, p, m, b, out);

@@ -617,6 +617,46 @@ static void tunnel__bounds_what_proved_senders_cost(void **state)
 	assert_int_equal(good, 4);
 }
 
+/* The same from many addresses at once: 40 without and 40 with a cookie, whoever they are. */
+static void tunnel__bounds_what_all_peers_cost_together(void **state)
+{
+	struct tunnel_msg m = { .type = TUNNEL_INIT, .fp_i = { 1 } };
+	CLEANUP(key_freep) struct key *x = NULL, *p = NULL;
+	static struct ctl_tun_message init;
+	unsigned good = 0, round;
+	uint32_t peer;
+	int r;
+
+	(void)state;
+	assert_int_equal(x25519_new(&x, m.x25519), 0);
+	assert_int_equal(p384_new(&p, m.p384), 0);
+	memcpy(m.fp_r, b.id.fingerprint, sizeof(m.fp_r));
+	for (peer = 100; peer < 160; peer++) {
+		m.fp_i[1] = (uint8_t)peer;
+		assert_int_equal(host_peer_set(&b, peer, m.fp_i), 0);
+	}
+	for (round = 0; round < 3; round++) {
+		for (peer = 100; peer < 160; peer++) {
+			m.fp_i[1] = (uint8_t)peer;
+			m.sid_i[0] = (uint8_t)round;
+			memset(m.cookie, 0, sizeof(m.cookie));
+			init.peer = peer;
+			init.data.len = (uint16_t)tunnel_msg_encode(&m, init.data.b);
+			r = tunnel_message(b.t, &init, now_ns, &b.out);
+			if (r == -EAGAIN && b.out.has_message) {
+				memcpy(init.data.b + TUNNEL_INIT_FIXED_BYTES,
+				       b.out.message.data.b + 16, TUNNEL_COOKIE_BYTES);
+				r = tunnel_message(b.t, &init, now_ns, &b.out);
+			}
+			assert_true(r == 0 || (r == -EAGAIN && !b.out.has_message));
+			good += r == 0;
+		}
+	}
+	assert_int_equal(good, 80);
+	later(1);
+	run(&a, &b); /* and a second later the next has its turn */
+}
+
 static void tunnel__refuses_keys_that_are_no_points(void **state)
 {
 	struct ctl_bytes_tunnel bad;
@@ -758,6 +798,7 @@ int main(void)
 		T(tunnel__is_not_pushed_aside_by_forged_inits),
 		T(tunnel__takes_a_cookie_for_its_init_only),
 		T(tunnel__bounds_what_proved_senders_cost),
+		T(tunnel__bounds_what_all_peers_cost_together),
 		T(tunnel__refuses_keys_that_are_no_points),
 		T(tunnel__ends_at_the_last_epoch),
 		T(tunnel_key__is_given_out_once),
