@@ -139,6 +139,24 @@ def machine():
             "openssl": openssl}
 
 
+def neighbour(a):
+    """Two real cards with the same contract; one floods. Wall clock, five alternations; never a gate."""
+    program = os.path.join(a.build, "tests/native/network-neighbour")
+    card = os.path.join(a.build, "src/cards/network/niter-network-card")
+    rounds = []
+    for _ in range(a.rounds):
+        r = subprocess.run([program, card, str(a.seconds)], stdout=subprocess.PIPE, text=True, stderr=a.log, check=False)
+        if r.returncode:
+            raise Broken("network-neighbour ended; see " + a.log.name)
+        rounds.append(json.loads(r.stdout))
+    m = {k: statistics.median(x[k] for x in rounds) for k in rounds[0]}
+    print(f"neighbour: sends {m['victim_sends_of_contract']:.0%} of its {m['contract_bps'] / 1e6:.0f} Mbit/s; "
+          f"arrived alone {m['victim_alone']:.1%}, beside a flood {m['victim_beside']:.1%}; "
+          f"p99 {m['victim_p99_us_alone']:.0f} us and {m['victim_p99_us_beside']:.0f} us; "
+          f"the flooder got {m['flooder_of_contract']:.1%} of its contract")
+    return {"median": m, "rounds": rounds}
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     ap.add_argument("--build", default="build")
@@ -166,6 +184,7 @@ def main():
         for row in ROWS:
             out["rows"].append(measure(a, real, null, row))
             print_row(out["rows"][-1])
+        out["neighbour"] = neighbour(a)
     except Broken as e:
         sys.exit(f"bench network: {e}")
     finally:
