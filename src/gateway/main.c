@@ -29,7 +29,11 @@
 #include "proto/control.h"
 #include "seccomp_gateway.h"
 
-enum { NOFILE_MAX = 16, BATCH = 64, ROOM_MIN = 2 * (PACKET_RING_FRAME_MAX + PACKET_RING_HDR_BYTES) };
+enum {
+	NOFILE_MAX = 16,
+	BATCH = 64,
+	ROOM_MIN = 2 * (PACKET_RING_FRAME_MAX + PACKET_RING_HDR_BYTES)
+};
 
 enum ref_type { REF_CONTROL, REF_SERVICE, REF_TAP, REF_KICK };
 
@@ -184,12 +188,14 @@ static int service_answer(struct gateway *g, const struct ctl_msg *m)
 		return ctl_send(g->service_fd, CTL_VPC_STATS, m->seq, &g->stats, NULL, 0);
 	}
 	if (m->type == CTL_GATEWAY_NAT_ADD)
-		r = nat_add(&g->nat, host_order(a->vpc_addr), a->vpc_mac, host_order(a->outside_addr));
+		r = nat_add(&g->nat, host_order(a->vpc_addr), a->vpc_mac,
+			    host_order(a->outside_addr));
 	else if (m->type == CTL_GATEWAY_NAT_DEL)
 		r = nat_del(&g->nat, host_order(a->vpc_addr), host_order(a->outside_addr));
 	else
 		return -EPROTO;
-	return ctl_ack(g->service_fd, m->seq, r, "%s", r ? "the gateway does not know such a pair of addresses" : "");
+	return ctl_ack(g->service_fd, m->seq, r, "%s",
+		       r ? "the gateway does not know such a pair of addresses" : "");
 }
 
 static void service_ready(struct gateway *g)
@@ -258,7 +264,9 @@ static int control_ready(struct gateway *g)
 	}
 	r = configure(g, &g->msg);
 	if (r < 0)
-		(void)!ctl_ack(CTL_FD, g->msg.seq, r, "the gateway cannot use its ring or device: %s", strerrordesc_np(-r));
+		(void)!ctl_ack(CTL_FD, g->msg.seq, r,
+			       "the gateway cannot use its ring or device: %s",
+			       strerrordesc_np(-r));
 	else
 		r = ctl_ack(CTL_FD, g->msg.seq, 0, NULL);
 	ctl_msg_done(&g->msg);
@@ -311,7 +319,8 @@ static int loop_run(struct gateway *g)
 		if (r == 0 && g->ring_work)
 			r = ring_turn(g, clock_ns());
 		if (r < 0) {
-			log_err("gateway.ring", "text=\"the other side of the ring broke its rules\"");
+			log_err("gateway.ring",
+				"text=\"the other side of the ring broke its rules\"");
 			return r;
 		}
 	}
@@ -334,7 +343,8 @@ static void allocator_start(void)
  */
 static int run(struct gateway *g)
 {
-	struct sandbox_conf jail = { .profile = &sandbox_profile_gateway, .nofile_max = NOFILE_MAX };
+	struct sandbox_conf jail = { .profile = &sandbox_profile_gateway,
+				     .nofile_max = NOFILE_MAX };
 	int keep[2], r;
 
 	g->kick_fd = g->wait_fd = g->tap_fd = g->service_fd = -1;

@@ -170,7 +170,8 @@ static unsigned check_offset(uint8_t proto)
 /* A word of an ICMP message changes: so does the message's sum. */
 static void icmp_put16(uint8_t *icmp, uint8_t *at, uint16_t to)
 {
-	be16_store(icmp + ICMP_CHECK, checksum_update16(be16_load(icmp + ICMP_CHECK), be16_load(at), to));
+	be16_store(icmp + ICMP_CHECK,
+		   checksum_update16(be16_load(icmp + ICMP_CHECK), be16_load(at), to));
 	be16_store(at, to);
 }
 
@@ -200,8 +201,8 @@ static bool inner_translate(uint8_t *icmp, size_t len, unsigned off, uint32_t fr
 		return true;
 	memcpy(old, l4 + check, sizeof(old));
 	l4_adjust(l4 + check, ip[9], from, to);
-	be16_store(icmp + ICMP_CHECK,
-		   checksum_update16(be16_load(icmp + ICMP_CHECK), be16_load(old), be16_load(l4 + check)));
+	be16_store(icmp + ICMP_CHECK, checksum_update16(be16_load(icmp + ICMP_CHECK),
+							be16_load(old), be16_load(l4 + check)));
 	return true;
 }
 
@@ -217,7 +218,8 @@ static void header_translate(uint8_t *ip, unsigned off, uint32_t to)
 }
 
 /* Return: false: it does not pass. @off: of the address that changes; the inner packet's is the other one. */
-static bool payload_translate(const struct frame *p, uint8_t *f, unsigned off, uint32_t from, uint32_t to)
+static bool payload_translate(const struct frame *p, uint8_t *f, unsigned off, uint32_t from,
+			      uint32_t to)
 {
 	unsigned check = check_offset(p->proto);
 
@@ -238,7 +240,8 @@ static bool payload_translate(const struct frame *p, uint8_t *f, unsigned off, u
 	case ICMP_TIME_EXCEEDED:
 	case ICMP_PARAMETER:
 		return !frame_is_fragment(p) &&
-		       inner_translate(f + p->l4, (size_t)p->l3_len - IPV4_BYTES, off == 12 ? 16 : 12, from, to);
+		       inner_translate(f + p->l4, (size_t)p->l3_len - IPV4_BYTES,
+				       off == 12 ? 16 : 12, from, to);
 	default:
 		return false;
 	}
@@ -256,8 +259,8 @@ static bool error_allowed(struct nat *n, const struct frame *p, uint64_t now_ns)
 }
 
 /* The buffer becomes an ICMP error to the network's @e, from the host's end of the way out. spec: rfc-1191 §4, rfc-792 */
-static enum nat_verdict error_back(struct nat *n, const struct nat_entry *e, uint8_t *f, size_t *len, uint8_t type,
-				   uint8_t code, uint16_t mtu)
+static enum nat_verdict error_back(struct nat *n, const struct nat_entry *e, uint8_t *f,
+				   size_t *len, uint8_t type, uint8_t code, uint16_t mtu)
 {
 	size_t quote = *len - L3 < IPV4_BYTES + 8 ? *len - L3 : IPV4_BYTES + 8;
 	size_t icmp_len = ICMP_BYTES + quote;
@@ -284,13 +287,15 @@ static enum nat_verdict error_back(struct nat *n, const struct nat_entry *e, uin
 }
 
 /* Return: it is IPv4 for us; else it was counted. */
-static bool parse(struct nat *n, const uint8_t *f, size_t len, const uint8_t mac[6], struct frame *ret)
+static bool parse(struct nat *n, const uint8_t *f, size_t len, const uint8_t mac[6],
+		  struct frame *ret)
 {
 	enum frame_error error;
 
 	if (frame_parse(f, len, len, ret, &error) < 0) {
-		n->count[error == FRAME_IPV6 || error == FRAME_VLAN || error == FRAME_ETHERTYPE ? NAT_DROP_KIND
-												: NAT_DROP_MALFORMED]++;
+		n->count[error == FRAME_IPV6 || error == FRAME_VLAN || error == FRAME_ETHERTYPE
+				 ? NAT_DROP_KIND
+				 : NAT_DROP_MALFORMED]++;
 		return false;
 	}
 	if (ret->kind != FRAME_IPV4) {

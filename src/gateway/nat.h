@@ -18,8 +18,9 @@
 
 enum {
 	NAT_MAX = 256,
-	NAT_FRAME_MAX = 9216, /* bytes of a frame, Ethernet header included; a buffer has this size */
-	NAT_MTU = 1500,       /* of the way out */
+	NAT_FRAME_MAX =
+		9216,   /* bytes of a frame, Ethernet header included; a buffer has this size */
+	NAT_MTU = 1500, /* of the way out */
 };
 
 enum nat_verdict {
@@ -33,16 +34,16 @@ enum nat_count {
 	NAT_OUT_BYTES,
 	NAT_IN,
 	NAT_IN_BYTES,
-	NAT_ARP,         /* answered, on the outside */
-	NAT_TOO_BIG,     /* told the sender of the MTU */
-	NAT_TTL,         /* told the sender that its packet's time was over */
-	NAT_DROP_KIND,   /* not IPv4 */
+	NAT_ARP,       /* answered, on the outside */
+	NAT_TOO_BIG,   /* told the sender of the MTU */
+	NAT_TTL,       /* told the sender that its packet's time was over */
+	NAT_DROP_KIND, /* not IPv4 */
 	NAT_DROP_MALFORMED,
-	NAT_DROP_MAC,    /* not for us */
+	NAT_DROP_MAC,     /* not for us */
 	NAT_DROP_UNKNOWN, /* no entry for the address */
 	NAT_DROP_ADDRESS, /* never routed: multicast, loopback, ... */
-	NAT_DROP_ICMP,   /* a kind that does not pass, or an error about something else */
-	NAT_DROP_SILENT, /* an error was due, but not to this, or not so many */
+	NAT_DROP_ICMP,    /* a kind that does not pass, or an error about something else */
+	NAT_DROP_SILENT,  /* an error was due, but not to this, or not so many */
 	NAT_COUNTS,
 };
 
@@ -52,7 +53,7 @@ struct nat_entry {
 };
 
 struct nat {
-	uint8_t mac[6]; /* of the port in the network */
+	uint8_t mac[6];                  /* of the port in the network */
 	struct nat_entry entry[NAT_MAX]; /* by the last byte of outside */
 	uint16_t sorted[NAT_MAX];        /* numbers of entries by rising vpc; cnt of them */
 	unsigned cnt;

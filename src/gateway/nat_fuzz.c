@@ -40,8 +40,8 @@ static bool whole(const uint8_t *ip)
 static bool l4_right(const uint8_t *ip)
 {
 	size_t bytes = be16_load(ip + 2) - 20u;
-	uint32_t pseudo = (uint32_t)be16_load(ip + 12) + be16_load(ip + 14) + be16_load(ip + 16) + be16_load(ip + 18) +
-			  ip[9] + (uint32_t)bytes;
+	uint32_t pseudo = (uint32_t)be16_load(ip + 12) + be16_load(ip + 14) + be16_load(ip + 16) +
+			  be16_load(ip + 18) + ip[9] + (uint32_t)bytes;
 
 	return sum_of(ip[9] == IP_ICMP ? 0 : pseudo, ip + 20, bytes) == 0;
 }
@@ -51,7 +51,8 @@ static bool tail_kept(const uint8_t *was, const uint8_t *is, size_t len)
 {
 	size_t from = L4 + (is[L3 + 9] == IP_TCP ? 18 : 8);
 
-	if (is[L3 + 9] == IP_ICMP && is[L4] != 8 && is[L4] != 0 && is[L4] != 13 && is[L4] != 14 && whole(is + L3))
+	if (is[L3 + 9] == IP_ICMP && is[L4] != 8 && is[L4] != 0 && is[L4] != 13 && is[L4] != 14 &&
+	    whole(is + L3))
 		from = L4 + 8 + 20 + 18;
 	return len <= from || !memcmp(was + from, is + from, len - from);
 }
@@ -59,7 +60,8 @@ static bool tail_kept(const uint8_t *was, const uint8_t *is, size_t len)
 static void passed(const uint8_t *was, const uint8_t *is, size_t len, bool out)
 {
 	const uint8_t *ip = is + L3;
-	bool summed = ip[9] == IP_TCP || ip[9] == IP_ICMP || (ip[9] == IP_UDP && be16_load(was + L4 + 6));
+	bool summed =
+		ip[9] == IP_TCP || ip[9] == IP_ICMP || (ip[9] == IP_UDP && be16_load(was + L4 + 6));
 
 	must(len == (size_t)L3 + be16_load(ip + 2));
 	must(sum_of(0, ip, 20) == 0);
@@ -79,7 +81,8 @@ static void passed(const uint8_t *was, const uint8_t *is, size_t len, bool out)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const uint8_t port_mac[6] = { 6, 0, 0, 0, 0, 1 }, guest_mac[6] = { 6, 0, 0, 0, 0, 5 };
+	static const uint8_t port_mac[6] = { 6, 0, 0, 0, 0, 1 },
+			     guest_mac[6] = { 6, 0, 0, 0, 0, 5 };
 	static uint8_t was[NAT_FRAME_MAX], f[NAT_FRAME_MAX];
 	static struct nat n;
 	enum nat_verdict v;
@@ -94,7 +97,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	len = size - 1;
 	memset(f, 0, sizeof(f));
 	memcpy(f, data + 1, len);
-	if (data[0] & 2 && len >= L4) { /* the header's sum is made right, so that mutations get further */
+	if (data[0] & 2 &&
+	    len >= L4) { /* the header's sum is made right, so that mutations get further */
 		be16_store(f + L3 + 10, 0);
 		be16_store(f + L3 + 10, sum_of(0, f + L3, 20));
 	}

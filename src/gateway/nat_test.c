@@ -42,8 +42,8 @@ static uint16_t sum_of(uint32_t sum, const uint8_t *p, size_t bytes)
 
 static uint32_t pseudo(const uint8_t *ip, size_t l4_len)
 {
-	return (uint32_t)be16_load(ip + 12) + be16_load(ip + 14) + be16_load(ip + 16) + be16_load(ip + 18) + ip[9] +
-	       (uint32_t)l4_len;
+	return (uint32_t)be16_load(ip + 12) + be16_load(ip + 14) + be16_load(ip + 16) +
+	       be16_load(ip + 18) + ip[9] + (uint32_t)l4_len;
 }
 
 static unsigned sum_at(uint8_t proto)
@@ -201,7 +201,8 @@ static void addresses__without_an_entry_are_dropped(void **state)
 
 static void addresses__nobody_routes_are_dropped(void **state)
 {
-	static const uint32_t bad[] = { 0x00000001, 0x7f000001, 0xa9fea9fe, 0xe0000001, 0xffffffff };
+	static const uint32_t bad[] = { 0x00000001, 0x7f000001, 0xa9fea9fe, 0xe0000001,
+					0xffffffff };
 	size_t i;
 
 	(void)state;
@@ -300,7 +301,8 @@ static void fragments__are_translated_each(void **state)
 }
 
 /* An error of this type about a packet of @proto from @inner_src to @inner_dst, of which @quoted bytes are told. */
-static void error_put(bool out, uint8_t type, uint8_t proto, uint32_t inner_src, uint32_t inner_dst, size_t quoted)
+static void error_put(bool out, uint8_t type, uint8_t proto, uint32_t inner_src, uint32_t inner_dst,
+		      size_t quoted)
 {
 	uint8_t inner[200];
 
@@ -438,9 +440,9 @@ static void errors__are_never_about_errors_and_not_without_end(void **state)
 
 static void arp_put(uint32_t target)
 {
-	static const uint8_t head[] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0x64, 0x40, 0, 1, 8, 6,
-					0,    1,    8,    0,    6,    4,    0, 1, 2,    0,    0x64, 0x40, 0, 1,
-					100,  64,   7,    1 };
+	static const uint8_t head[] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2,   0,  0x64, 0x40, 0,
+					1,    8,    6,    0,    1,    8,    0,   6,  4,    0,    1,
+					2,    0,    0x64, 0x40, 0,    1,    100, 64, 7,    1 };
 
 	memset(f, 0, 60);
 	memcpy(f, head, sizeof(head));
@@ -482,7 +484,8 @@ static void table__replaces_and_forgets(void **state)
 	assert_int_equal(n.cnt, 1);
 	frame_put(false, IP_UDP, WORLD, OUTSIDE_A, 20);
 	dropped(false, NAT_DROP_UNKNOWN);
-	assert_int_equal(nat_add(&n, VPC_A + 9, guest_mac, OUTSIDE_A + 1), 0); /* given to another */
+	assert_int_equal(nat_add(&n, VPC_A + 9, guest_mac, OUTSIDE_A + 1),
+			 0); /* given to another */
 	assert_int_equal(n.cnt, 1);
 	frame_put(true, IP_UDP, VPC_A, WORLD, 20);
 	dropped(true, NAT_DROP_UNKNOWN);
@@ -495,7 +498,8 @@ static void table__replaces_and_forgets(void **state)
 	assert_int_equal(nat_add(&n, VPC_A, multicast, OUTSIDE_A), -EINVAL);
 	/* full, in an order that is not theirs */
 	for (i = 0; i < 253; i++)
-		assert_int_equal(nat_add(&n, VPC_A + i * 7919 % 65536, guest_mac, 0x64400002u + i), 0);
+		assert_int_equal(nat_add(&n, VPC_A + i * 7919 % 65536, guest_mac, 0x64400002u + i),
+				 0);
 	assert_int_equal(n.cnt, 253);
 	for (i = 0; i < 253; i++) {
 		frame_put(true, IP_UDP, VPC_A + i * 7919 % 65536, WORLD, 20);
@@ -507,17 +511,21 @@ static void table__replaces_and_forgets(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(out__gives_every_protocol_its_outside_address_and_right_sums, setup),
-		cmocka_unit_test_setup(in__gives_every_protocol_its_inside_address_and_right_sums, setup),
+		cmocka_unit_test_setup(out__gives_every_protocol_its_outside_address_and_right_sums,
+				       setup),
+		cmocka_unit_test_setup(in__gives_every_protocol_its_inside_address_and_right_sums,
+				       setup),
 		cmocka_unit_test_setup(both__leave_payload_alone_and_cut_padding, setup),
 		cmocka_unit_test_setup(addresses__without_an_entry_are_dropped, setup),
 		cmocka_unit_test_setup(addresses__nobody_routes_are_dropped, setup),
-		cmocka_unit_test_setup(frames__for_somebody_else_or_of_another_kind_are_dropped, setup),
+		cmocka_unit_test_setup(frames__for_somebody_else_or_of_another_kind_are_dropped,
+				       setup),
 		cmocka_unit_test_setup(udp__without_a_sum_stays_without, setup),
 		cmocka_unit_test_setup(udp__sum_never_becomes_none, setup),
 		cmocka_unit_test_setup(sums__that_were_wrong_stay_wrong, setup),
 		cmocka_unit_test_setup(fragments__are_translated_each, setup),
-		cmocka_unit_test_setup(icmp_error__tells_of_the_packet_as_its_sender_knows_it, setup),
+		cmocka_unit_test_setup(icmp_error__tells_of_the_packet_as_its_sender_knows_it,
+				       setup),
 		cmocka_unit_test_setup(icmp_error__about_somebody_elses_packet_is_dropped, setup),
 		cmocka_unit_test_setup(too_big__with_df_tells_the_sender_the_mtu, setup),
 		cmocka_unit_test_setup(ttl__at_its_end_tells_the_sender, setup),

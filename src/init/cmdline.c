@@ -53,7 +53,8 @@ static const char *address_parse(const char *p, const char *end_set, uint8_t ret
 	char text[INET_ADDRSTRLEN];
 	size_t len = strcspn(p, end_set);
 
-	if (word_copy(p, len, text, sizeof(text)) < 0 || inet_pton(AF_INET, text, ret) != 1 || !ret[0])
+	if (word_copy(p, len, text, sizeof(text)) < 0 || inet_pton(AF_INET, text, ret) != 1 ||
+	    !ret[0])
 		return NULL;
 	return p + len;
 }

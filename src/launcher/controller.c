@@ -150,7 +150,8 @@ static void host_request(struct launcher *l, uint32_t seq)
 	(void)snprintf(h.security, sizeof(h.security), "%s", sec[l->sec_state]);
 	memcpy(h.fingerprint, l->sec_status.fingerprint, sizeof(h.fingerprint));
 	h.certificate = l->sec_status.certificate;
-	(void)snprintf(h.network, sizeof(h.network), "%s", wire_wrong(l) ? wire_wrong(l) : "running");
+	(void)snprintf(h.network, sizeof(h.network), "%s",
+		       wire_wrong(l) ? wire_wrong(l) : "running");
 	nat_way_out(l, h.way_out);
 	(void)controller_send(l, CTL_L_HOST, seq, &h, NULL, 0);
 	security_status_ask(l);

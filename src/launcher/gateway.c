@@ -101,8 +101,8 @@ void gateway_ready(struct launcher *l, struct gateway *g)
 		return;
 	g->state = GW_RUNNING;
 	g->deadline_ns = NEVER;
-	log_info("gateway.running", "gateway=%s vpc=%s block=100.64.%u.0/24", g->conf.gateway_id, g->conf.vpc_id,
-		 g->block);
+	log_info("gateway.running", "gateway=%s vpc=%s block=100.64.%u.0/24", g->conf.gateway_id,
+		 g->conf.vpc_id, g->block);
 	if (!g->answered)
 		gateway_answer(l, g, g->req_seq);
 	g->answered = true;
@@ -115,7 +115,8 @@ static bool block_taken(const struct launcher *l, const struct gateway *but, uin
 	unsigned i;
 
 	for (i = 0; i < GATEWAYS_MAX; i++)
-		if (&l->gateways[i] != but && l->gateways[i].state != GW_FREE && l->gateways[i].block == block)
+		if (&l->gateways[i] != but && l->gateways[i].state != GW_FREE &&
+		    l->gateways[i].block == block)
 			return true;
 	return false;
 }
@@ -177,8 +178,8 @@ static int process_start(struct launcher *l, struct gateway *g, int tap)
 	lim.memory_max = GATEWAY_MEM_MIB * MIB;
 	lim.pids_max = GATEWAY_PIDS;
 	(void)snprintf(cgroup, sizeof(cgroup), "%s-%u", child_program(CHILD_GATEWAY), g->num);
-	r = child_start(l, CHILD_GATEWAY, child_program(CHILD_GATEWAY), UID_GATEWAY + g->num, l->cgroups.host_fd,
-			cgroup, &lim, &g->child, g->text);
+	r = child_start(l, CHILD_GATEWAY, child_program(CHILD_GATEWAY), UID_GATEWAY + g->num,
+			l->cgroups.host_fd, cgroup, &lim, &g->child, g->text);
 	if (r < 0)
 		return r;
 	g->child->gateway = g;
@@ -192,7 +193,8 @@ static int process_start(struct launcher *l, struct gateway *g, int tap)
 	fds[2] = g->port.wire_kick;
 	fds[3] = tap;
 	fds[4] = service;
-	return child_send(g->child, CTL_GATEWAY_CONFIG, GATEWAY_SEQ_CONFIG, &conf, fds, ARRAY_SIZE(fds));
+	return child_send(g->child, CTL_GATEWAY_CONFIG, GATEWAY_SEQ_CONFIG, &conf, fds,
+			  ARRAY_SIZE(fds));
 }
 
 static int gateway_make(struct launcher *l, struct gateway *g)
@@ -202,8 +204,10 @@ static int gateway_make(struct launcher *l, struct gateway *g)
 
 	tap = tap_make(l, g);
 	if (tap < 0) {
-		(void)snprintf(g->text, sizeof(g->text), "cannot make the gateway's network device: %s%s",
-			       strerrordesc_np(-tap), tap == -ENOENT ? " (is the kernel module tun loaded?)" : "");
+		(void)snprintf(g->text, sizeof(g->text),
+			       "cannot make the gateway's network device: %s%s",
+			       strerrordesc_np(-tap),
+			       tap == -ENOENT ? " (is the kernel module tun loaded?)" : "");
 		return tap;
 	}
 	r = nat_on(l, g->text);
@@ -215,7 +219,8 @@ static int gateway_make(struct launcher *l, struct gateway *g)
 	if (r == 0)
 		wire_port_add(l, &g->port);
 	if (r < 0 && !g->text[0])
-		(void)snprintf(g->text, sizeof(g->text), "cannot start the gateway: %s", strerrordesc_np(-r));
+		(void)snprintf(g->text, sizeof(g->text), "cannot start the gateway: %s",
+			       strerrordesc_np(-r));
 	return r;
 }
 
@@ -232,7 +237,8 @@ static const char *conf_wrong(const struct ctl_l_gateway_start *c)
 	return NULL;
 }
 
-static void refuse(struct launcher *l, uint32_t seq, const struct ctl_l_gateway_start *conf, int err, const char *text)
+static void refuse(struct launcher *l, uint32_t seq, const struct ctl_l_gateway_start *conf,
+		   int err, const char *text)
 {
 	struct gateway no = { .service = -1, .err = err };
 
@@ -294,7 +300,8 @@ void gateway_start(struct launcher *l, uint32_t seq, const struct ctl_l_gateway_
 
 void gateway_stop(struct launcher *l, uint32_t seq, const struct ctl_l_gateway_ref *ref)
 {
-	struct gateway *g = id_gateway_ok(ref->gateway_id) ? gateway_find(l, ref->gateway_id) : NULL;
+	struct gateway *g =
+		id_gateway_ok(ref->gateway_id) ? gateway_find(l, ref->gateway_id) : NULL;
 
 	if (!g)
 		return controller_ack(l, seq, -ENOENT, "no such gateway runs on this host");
@@ -309,7 +316,8 @@ void gateway_ctl(struct launcher *l, struct gateway *g, const struct ctl_msg *m)
 	if (m->type != CTL_ACK) {
 		gateway_end(l, g, -EPROTO, "niter-gateway broke the control protocol");
 	} else if (ack->err) {
-		gateway_end(l, g, ack->err, "%s", ack->text[0] ? ack->text : "niter-gateway could not start");
+		gateway_end(l, g, ack->err, "%s",
+			    ack->text[0] ? ack->text : "niter-gateway could not start");
 	} else {
 		g->acked = true;
 		gateway_ready(l, g);
@@ -330,7 +338,8 @@ void gateway_timer(struct launcher *l, struct gateway *g, uint64_t now_ns)
 	if (g->state == GW_FREE || now_ns < g->deadline_ns)
 		return;
 	if (g->state == GW_STARTING) {
-		gateway_end(l, g, -ETIMEDOUT, "niter-%s did not answer in time", g->acked ? "wire" : "gateway");
+		gateway_end(l, g, -ETIMEDOUT, "niter-%s did not answer in time",
+			    g->acked ? "wire" : "gateway");
 	} else {
 		log_err("gateway.stuck", "gateway=%s", g->conf.gateway_id);
 		child_kill(g->child);

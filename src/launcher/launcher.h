@@ -45,9 +45,10 @@ enum {
 	UID_SECURITY = 200001,
 	UID_NITERD = 200002,
 	UID_WIRE = 200003,
-	UID_JOB = 200010, /* + number of the job */
+	UID_JOB = 200010,     /* + number of the job */
 	UID_GATEWAY = 200030, /* + number of the gateway */
-	UID_SET = 201000, /* + 16 * number of the set + 0 hypervisor, 1 storage card, 2 network card, 3 metadata */
+	UID_SET =
+		201000, /* + 16 * number of the set + 0 hypervisor, 1 storage card, 2 network card, 3 metadata */
 	UID_SET_STEP = 16,
 
 	/*
@@ -56,7 +57,8 @@ enum {
 	 */
 	SLOT_ROOT = 4,
 	SLOT_INTERFACE = 5, /* + number of the interface */
-	SLOT_VOLUME = SLOT_INTERFACE + CTL_INTERFACES_MAX - 1, /* + number of the volume, 1 and more */
+	SLOT_VOLUME =
+		SLOT_INTERFACE + CTL_INTERFACES_MAX - 1, /* + number of the volume, 1 and more */
 };
 
 #define NS_PER_MS ((uint64_t)1000000)
@@ -105,10 +107,10 @@ struct child {
 enum set_state {
 	SET_FREE,
 	SET_ATTACHING, /* its processes live; security answers for the grants, the cards for volumes and interfaces, the wire for ports */
-	SET_BOOTING,  /* the hypervisor has its configuration */
-	SET_RUNNING,  /* the guest runs; niterd was told */
-	SET_ENDING,   /* all were killed; waiting for their ends */
-	SET_CLEANING, /* waiting for the kernel to let the cgroups go */
+	SET_BOOTING,   /* the hypervisor has its configuration */
+	SET_RUNNING,   /* the guest runs; niterd was told */
+	SET_ENDING,    /* all were killed; waiting for their ends */
+	SET_CLEANING,  /* waiting for the kernel to let the cgroups go */
 	SET_STATES,
 };
 
@@ -129,9 +131,10 @@ enum set_event {
 struct wire_port {
 	char id[CTL_ID_MAX];
 	int ring;
-	int user_kick, wire_kick; /* eventfds: signalled by the card or gateway, signalled by the wire */
-	uint32_t seq; /* of the last CTL_WIRE_PORT_ADD */
-	bool ready;   /* the present wire has it */
+	int user_kick,
+		wire_kick; /* eventfds: signalled by the card or gateway, signalled by the wire */
+	uint32_t seq;      /* of the last CTL_WIRE_PORT_ADD */
+	bool ready;        /* the present wire has it */
 };
 
 /* What a set with interfaces still waits for while it attaches. */
@@ -148,16 +151,17 @@ struct set {
 	uint64_t start_ns;    /* the request was read */
 	struct ctl_l_instance_started times;
 	struct child *hv, *card, *net, *meta; /* NULL: not there (any more) */
-	uint32_t sec_seq;        /* grants have sec_seq … sec_seq + volume_cnt - 1 */
-	uint32_t grants_left;    /* bit k: volume k's grant is not acknowledged yet */
-	uint32_t volumes_left;   /* bit k: volume k is not served yet */
-	uint32_t sign_seq;       /* the metadata process's grant */
-	uint32_t net_left;       /* enum set_net_wait */
-	uint32_t nics_left;      /* bit k: interface k is not served yet */
+	uint32_t sec_seq;                     /* grants have sec_seq … sec_seq + volume_cnt - 1 */
+	uint32_t grants_left;                 /* bit k: volume k's grant is not acknowledged yet */
+	uint32_t volumes_left;                /* bit k: volume k is not served yet */
+	uint32_t sign_seq;                    /* the metadata process's grant */
+	uint32_t net_left;                    /* enum set_net_wait */
+	uint32_t nics_left;                   /* bit k: interface k is not served yet */
 	struct wire_port port[CTL_INTERFACES_MAX];
 	bool mem_taken;
 	int cgroup_fd; /* <root>/niter/<instance> */
-	int service, service_net, service_meta; /* niterd's ends of the service sockets; niterd gets copies */
+	int service, service_net,
+		service_meta; /* niterd's ends of the service sockets; niterd gets copies */
 	/* kept for CTL_HV_CONFIG, closed when it is sent */
 	int ram, kernel, initrd, service_hv;
 	int vfio[CTL_VOLUMES_MAX], vfio_nic[CTL_INTERFACES_MAX];
@@ -240,8 +244,8 @@ struct launcher {
 	int libexec_fd;
 	int listener; /* API socket (hosted), or -1 */
 	int port[PORTS_MAX];
-	int tpm; /* until it is handed over */
-	int netns;   /* the network namespace the launcher is in */
+	int tpm;        /* until it is handed over */
+	int netns;      /* the network namespace the launcher is in */
 	int overlay_fd; /* the wire's UDP socket; each wire gets a copy */
 	uint16_t overlay_mtu;
 	struct cgroups cgroups;
@@ -258,8 +262,8 @@ struct launcher {
 	struct nat nat;
 
 	struct child *wire;
-	int wire_service; /* niterd's end */
-	uint32_t wire_seq; /* last one used */
+	int wire_service;    /* niterd's end */
+	uint32_t wire_seq;   /* last one used */
 	uint64_t wire_at_ns; /* start it then; NEVER: no */
 	uint64_t wire_backoff_ns;
 	char wire_text[CTL_TEXT_MAX]; /* why there is none; empty: it runs */
@@ -381,7 +385,8 @@ bool wire_port_known(struct launcher *l, const char *id);
 /* ---- gateway.c */
 void gateway_start(struct launcher *l, uint32_t seq, const struct ctl_l_gateway_start *conf);
 void gateway_stop(struct launcher *l, uint32_t seq, const struct ctl_l_gateway_ref *ref);
-void gateway_end(struct launcher *l, struct gateway *g, int err, const char *fmt, ...) PRINTF_LIKE(4, 5);
+void gateway_end(struct launcher *l, struct gateway *g, int err, const char *fmt, ...)
+	PRINTF_LIKE(4, 5);
 void gateway_ctl(struct launcher *l, struct gateway *g, const struct ctl_msg *m);
 void gateway_child_gone(struct launcher *l, struct gateway *g, const char *how);
 /* gateway_ready(): something was acknowledged. */

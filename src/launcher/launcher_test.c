@@ -45,8 +45,8 @@ enum { HOST_PROCESSES = 3 }; /* niter-security, niterd, niter-wire */
 struct host {
 	char dir[64];
 	pid_t pid;
-	int api; /* connection to the stub niterd */
-	int ctl; /* niterd's control socket */
+	int api;  /* connection to the stub niterd */
+	int ctl;  /* niterd's control socket */
 	int wire; /* the wire's service socket that was announced last */
 	uint32_t seq;
 };
@@ -621,11 +621,13 @@ static void instance__with_interfaces_has_rings_and_a_namespace_for_metadata(voi
 		   "\"eventfd\",\"memfd:niter-packets\",\"memfd:niter-packets\",\"pipe\",\"pipe\","
 		   "\"socket\",\"socket\",\"socket\",\"socket\"]");
 	check_line(all, "niter-metadata",
-		   "\"fds\":[\"/dev/null\",\"pipe\",\"pipe\",\"socket\",\"socket\",\"socket\",\"socket\","
+		   "\"fds\":[\"/dev/"
+		   "null\",\"pipe\",\"pipe\",\"socket\",\"socket\",\"socket\",\"socket\","
 		   "\"socket\",\"socket\"]");
 	check_line(all, "niter-wire",
 		   "\"fds\":[\"/dev/null\",\"eventfd\",\"eventfd\",\"eventfd\",\"eventfd\","
-		   "\"memfd:niter-packets\",\"memfd:niter-packets\",\"pipe\",\"pipe\",\"socket\",\"socket\","
+		   "\"memfd:niter-packets\",\"memfd:niter-packets\",\"pipe\",\"pipe\",\"socket\","
+		   "\"socket\","
 		   "\"socket\",\"socket\"]");
 
 	assert_int_equal(ctl_send(service, CTL_SVC_POWER_BUTTON, 9, NULL, NULL, 0), 0);
@@ -670,7 +672,8 @@ static void wire__that_dies_is_started_again_with_every_ring(void **state)
 	assert_int_equal(instance_start(h, c), 0);
 	for (i = 0; i < 2; i++) {
 		req.wire_peer_ref.peer = 1;
-		assert_int_equal(ctl_send(h->wire, CTL_WIRE_PEER_DEL, 1, &req.wire_peer_ref, NULL, 0), 0);
+		assert_int_equal(
+			ctl_send(h->wire, CTL_WIRE_PEER_DEL, 1, &req.wire_peer_ref, NULL, 0), 0);
 		expect(h, CTL_L_WIRE_STARTED, 0);
 		assert_string_equal(service_text(h->wire), "ports=2");
 	}
@@ -735,10 +738,13 @@ static void gateway_conf(const char *id)
 
 #define GATEWAY "igw-00000000000000001"
 
-static int forward_add(struct host *h, uint16_t host_port, uint8_t block, uint8_t last, uint16_t port)
+static int forward_add(struct host *h, uint16_t host_port, uint8_t block, uint8_t last,
+		       uint16_t port)
 {
 	memset(&req, 0, sizeof(req));
-	req.l_forward = (struct ctl_l_forward){ .host_port = host_port, .outside_addr = { 100, 64, block, last }, .port = port };
+	req.l_forward = (struct ctl_l_forward){ .host_port = host_port,
+						.outside_addr = { 100, 64, block, last },
+						.port = port };
 	expect(h, CTL_ACK, ask(h, CTL_L_FORWARD_ADD, &req.l_forward));
 	return m.u.ack.err;
 }
@@ -756,7 +762,8 @@ static void gateway__has_a_device_a_filter_and_forwards_and_leaves_nothing(void 
 	assert_int_equal(m.u.l_gateway_started.err, 0);
 	assert_int_equal(m.u.l_gateway_started.outside_prefix, 24);
 	block = m.u.l_gateway_started.outside_addr[2];
-	run_sh("grep -q nitergw%u: /proc/net/dev && test $(cat /proc/sys/net/ipv4/conf/nitergw%u/forwarding "
+	run_sh("grep -q nitergw%u: /proc/net/dev && test $(cat "
+	       "/proc/sys/net/ipv4/conf/nitergw%u/forwarding "
 	       "/proc/sys/net/ipv4/conf/lo/forwarding | tr -d '\\n') = 11 && test $(cat "
 	       "/proc/sys/net/ipv4/conf/all/forwarding) = 0",
 	       block, block);
@@ -770,7 +777,7 @@ static void gateway__has_a_device_a_filter_and_forwards_and_leaves_nothing(void 
 	assert_true(service >= 0);
 
 	assert_int_equal(forward_add(h, 2222, block, 2, 22), 0);
-	assert_int_equal(forward_add(h, 2222, block, 3, 22), 0); /* takes its place */
+	assert_int_equal(forward_add(h, 2222, block, 3, 22), 0);            /* takes its place */
 	assert_int_equal(forward_add(h, 2223, block, 1, 22), -ENETUNREACH); /* the host's own end */
 	assert_int_equal(forward_add(h, 2223, (uint8_t)(block + 1), 2, 22), -ENETUNREACH);
 	assert_int_equal(forward_add(h, 0, block, 2, 22), -EINVAL);
@@ -786,7 +793,8 @@ static void gateway__has_a_device_a_filter_and_forwards_and_leaves_nothing(void 
 	expect(h, CTL_ACK, ask(h, CTL_L_GATEWAY_STOP, &req.l_gateway_ref));
 	expect(h, CTL_L_GATEWAY_GONE, 0);
 	assert_string_equal(m.u.l_gateway_gone.text, "stopped by request");
-	run_sh("! grep -q nitergw /proc/net/dev && test $(cat /proc/sys/net/ipv4/conf/lo/forwarding) = 0");
+	run_sh("! grep -q nitergw /proc/net/dev && test $(cat "
+	       "/proc/sys/net/ipv4/conf/lo/forwarding) = 0");
 	assert_string_equal(service_text(h->wire), "ports=0");
 	assert_int_equal(packet_rings(h), 0);
 	assert_int_equal(strangers(h), HOST_PROCESSES);
@@ -810,9 +818,11 @@ static void gateway__that_dies_is_told_and_can_be_had_again(void **state)
 		assert_int_equal(m.u.l_gateway_started.err, 0);
 		service = fd_list_take(&m.fds, 0);
 		memset(&req, 0, sizeof(req));
-		assert_int_equal(ctl_send(service, CTL_GATEWAY_NAT_DEL, 1, &req.gateway_nat, NULL, 0), 0);
+		assert_int_equal(
+			ctl_send(service, CTL_GATEWAY_NAT_DEL, 1, &req.gateway_nat, NULL, 0), 0);
 		expect(h, CTL_L_GATEWAY_GONE, 0);
-		assert_non_null(strstr(m.u.l_gateway_gone.text, "niter-gateway was killed by signal 4"));
+		assert_non_null(
+			strstr(m.u.l_gateway_gone.text, "niter-gateway was killed by signal 4"));
 		close(service);
 	}
 	/* one that runs ends with the host */
@@ -822,7 +832,8 @@ static void gateway__that_dies_is_told_and_can_be_had_again(void **state)
 	expect(h, CTL_ACK, ask(h, CTL_L_HOST_STOP, NULL));
 	niterd_drop(h);
 	assert_int_equal(launcher_wait(h), 0);
-	run_sh("! grep -q nitergw /proc/net/dev && test $(cat /proc/sys/net/ipv4/conf/lo/forwarding) = 0");
+	run_sh("! grep -q nitergw /proc/net/dev && test $(cat "
+	       "/proc/sys/net/ipv4/conf/lo/forwarding) = 0");
 }
 
 /* A second launcher on the same host is refused before it does anything. Return: its exit code. */
@@ -926,17 +937,19 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(security__lost_means_no_more_grants, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(
-			instance__with_interfaces_has_rings_and_a_namespace_for_metadata, setup, teardown),
+			instance__with_interfaces_has_rings_and_a_namespace_for_metadata, setup,
+			teardown),
 		cmocka_unit_test_setup_teardown(instance__with_eight_interfaces_is_reported, setup,
 						teardown),
-		cmocka_unit_test_setup_teardown(wire__that_dies_is_started_again_with_every_ring, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(interface__that_cannot_be_had_ends_the_set_alone, setup,
-						teardown),
+		cmocka_unit_test_setup_teardown(wire__that_dies_is_started_again_with_every_ring,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(interface__that_cannot_be_had_ends_the_set_alone,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			gateway__has_a_device_a_filter_and_forwards_and_leaves_nothing, setup, teardown),
-		cmocka_unit_test_setup_teardown(gateway__that_dies_is_told_and_can_be_had_again, setup,
-						teardown),
+			gateway__has_a_device_a_filter_and_forwards_and_leaves_nothing, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(gateway__that_dies_is_told_and_can_be_had_again,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(host__stops_with_everything_on_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(launcher__has_its_state_directory_alone, setup,
 						teardown),

@@ -13,8 +13,9 @@
  * (nft.c). Both are there while a gateway is, and only then; nothing is forwarded for anybody else.
  */
 
-static const char no_filter[] = "none: this kernel has no nf_tables with NAT (modules nft_chain_nat, nft_masq, nft_nat, "
-				"nft_ct, nft_fib_inet)";
+static const char no_filter[] =
+	"none: this kernel has no nf_tables with NAT (modules nft_chain_nat, nft_masq, nft_nat, "
+	"nft_ct, nft_fib_inet)";
 
 void nat_init(struct launcher *l)
 {
@@ -32,7 +33,8 @@ void nat_init(struct launcher *l)
 		return;
 	fd_closep(&n->sock);
 	if (r == -EPERM || r == -EBUSY || r == -EEXIST)
-		(void)snprintf(n->text, sizeof(n->text), "none: another niter-launcher holds the table \"niter\" (%s)",
+		(void)snprintf(n->text, sizeof(n->text),
+			       "none: another niter-launcher holds the table \"niter\" (%s)",
 			       strerrordesc_np(-r));
 	else
 		(void)snprintf(n->text, sizeof(n->text), "%s: %s", no_filter, strerrordesc_np(-r));
@@ -64,7 +66,8 @@ void nat_way_out(const struct launcher *l, char ret[CTL_TEXT_MAX])
 
 static int fail(char text[CTL_TEXT_MAX], int err, const char *what, const char *name)
 {
-	(void)snprintf(text, CTL_TEXT_MAX, "no way out: %s %s: %s", what, name, strerrordesc_np(-err));
+	(void)snprintf(text, CTL_TEXT_MAX, "no way out: %s %s: %s", what, name,
+		       strerrordesc_np(-err));
 	return err;
 }
 
@@ -85,7 +88,8 @@ int nat_on(struct launcher *l, char text[CTL_TEXT_MAX])
 	if (r < 0)
 		return fail(text, r, "the default route", "leads nowhere");
 	if (nic_address(rules->uplink, rules->uplink_addr, rules->uplink_mask) < 0)
-		memset(rules->uplink_mask, 0, sizeof(rules->uplink_mask)); /* it has no IPv4 network of its own */
+		memset(rules->uplink_mask, 0,
+		       sizeof(rules->uplink_mask)); /* it has no IPv4 network of its own */
 	/* The filter first: at no time is anything forwarded without it. */
 	rules->only_guests = true;
 	r = nft_apply(n->sock, rules);
@@ -155,9 +159,11 @@ void nat_forward_add(struct launcher *l, uint32_t seq, const struct ctl_l_forwar
 	if (!f->host_port || !f->port)
 		return controller_ack(l, seq, -EINVAL, "port 0 cannot be forwarded");
 	if (!l->nat.on || !has_gateway(l, f->outside_addr))
-		return controller_ack(l, seq, -ENETUNREACH, "that address is behind no gateway of this host");
+		return controller_ack(l, seq, -ENETUNREACH,
+				      "that address is behind no gateway of this host");
 	if (i < 0 && cnt == NFT_FORWARDS_MAX)
-		return controller_ack(l, seq, -ENOSPC, "this host forwards its maximum of 128 ports");
+		return controller_ack(l, seq, -ENOSPC,
+				      "this host forwards its maximum of 128 ports");
 	slot = &rules->forward[i < 0 ? cnt : (unsigned)i];
 	old = *slot;
 	*slot = (struct nft_forward){ .host_port = f->host_port, .port = f->port };
@@ -167,7 +173,8 @@ void nat_forward_add(struct launcher *l, uint32_t seq, const struct ctl_l_forwar
 	if (r < 0) {
 		*slot = old;
 		rules->forward_cnt = cnt;
-		return controller_ack(l, seq, r, "the packet filter refuses: %s", strerrordesc_np(-r));
+		return controller_ack(l, seq, r, "the packet filter refuses: %s",
+				      strerrordesc_np(-r));
 	}
 	controller_ack(l, seq, 0, NULL);
 }
@@ -185,7 +192,8 @@ void nat_forward_del(struct launcher *l, uint32_t seq, const struct ctl_l_forwar
 		return controller_ack(l, seq, -ENOENT, "port %u is not forwarded", f->host_port);
 	forward_remove(&l->nat.rules, (unsigned)i);
 	r = nft_apply(l->nat.sock, &l->nat.rules);
-	controller_ack(l, seq, r, r < 0 ? "the packet filter refuses: %s" : NULL, r < 0 ? strerrordesc_np(-r) : "");
+	controller_ack(l, seq, r, r < 0 ? "the packet filter refuses: %s" : NULL,
+		       r < 0 ? strerrordesc_np(-r) : "");
 }
 
 void nat_forwards_forget(struct launcher *l, uint8_t block)

@@ -45,8 +45,8 @@ enum { CT_OURS = 2 | 4 /* established, related: NF_CT_STATE_BIT() */, CT_DNAT = 
 struct batch {
 	struct wr w;
 	uint32_t seq;
-	size_t msg;   /* offset of the open message */
-	size_t rule;  /* offset of the open rule's list of expressions */
+	size_t msg;  /* offset of the open message */
+	size_t rule; /* offset of the open rule's list of expressions */
 };
 
 static void put_host32(struct wr *w, uint32_t v)
@@ -77,7 +77,8 @@ static void pad(struct batch *b)
 	wr_zero(&b->w, NLMSG_ALIGN(b->w.len) - b->w.len);
 }
 
-static void msg_open(struct batch *b, unsigned type, unsigned flags, uint8_t family, uint16_t res_id)
+static void msg_open(struct batch *b, unsigned type, unsigned flags, uint8_t family,
+		     uint16_t res_id)
 {
 	b->msg = b->w.len;
 	put_host32(&b->w, 0);
@@ -291,7 +292,8 @@ static void to_guests(struct batch *b)
 	cmp(b, true, tap_prefix, sizeof(tap_prefix) - 1);
 }
 
-static void device(struct batch *b, enum nft_meta_keys key, bool equal, const char name[NFT_NAME_MAX])
+static void device(struct batch *b, enum nft_meta_keys key, bool equal,
+		   const char name[NFT_NAME_MAX])
 {
 	char full[NFT_NAME_MAX] = "";
 
@@ -348,7 +350,8 @@ static void to_this_host(struct batch *b)
 #define OUTSIDE_BLOCK 0x64400000u /* 100.64.0.0/16 */
 enum { OUTSIDE_PREFIX = 16 };
 
-static void forward_rule(struct batch *b, const char *chain_name, const char *uplink, const struct nft_forward *f)
+static void forward_rule(struct batch *b, const char *chain_name, const char *uplink,
+			 const struct nft_forward *f)
 {
 	const uint8_t tcp = IPPROTO_TCP;
 	uint16_t host_port = htons(f->host_port), port = htons(f->port);
@@ -408,8 +411,9 @@ static const struct {
 	{ 0x00000000u, 8 },  /* this network */
 	{ 0x7f000000u, 8 },  /* loopback */
 	{ 0x64400000u, 10 }, /* 100.64.0.0/10: other gateways, carriers' own */
-	{ 0xa9fe0000u, 16 }, /* link-local: metadata services of whatever this host itself runs on */
-	{ 0xe0000000u, 3 },  /* multicast and above */
+	{ 0xa9fe0000u,
+	  16 },             /* link-local: metadata services of whatever this host itself runs on */
+	{ 0xe0000000u, 3 }, /* multicast and above */
 };
 
 static void guests_drop(struct batch *b, uint32_t block, unsigned prefix)

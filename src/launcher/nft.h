@@ -15,7 +15,7 @@
 #include "base/attr.h"
 
 enum {
-	NFT_NAME_MAX = 16,      /* of a network device, with NUL */
+	NFT_NAME_MAX = 16, /* of a network device, with NUL */
 	NFT_FORWARDS_MAX = 128,
 	NFT_BATCH_MAX = 256 * 1024,
 };
@@ -28,9 +28,11 @@ struct nft_forward {
 };
 
 struct nft_rules {
-	char uplink[NFT_NAME_MAX];         /* the only device guests' packets may leave by */
-	uint8_t uplink_addr[4], uplink_mask[4]; /* its own network, which guests may not reach; mask 0.0.0.0: none */
-	bool only_guests;                  /* forwarding was switched on for us: nothing else is forwarded from the uplink */
+	char uplink[NFT_NAME_MAX]; /* the only device guests' packets may leave by */
+	uint8_t uplink_addr[4],
+		uplink_mask
+			[4]; /* its own network, which guests may not reach; mask 0.0.0.0: none */
+	bool only_guests; /* forwarding was switched on for us: nothing else is forwarded from the uplink */
 	unsigned forward_cnt;
 	struct nft_forward forward[NFT_FORWARDS_MAX];
 };

@@ -161,8 +161,9 @@ int nic_default_parse(const char *text, char ret[NIC_NAME_MAX])
 		char name[NIC_NAME_MAX];
 
 		p++;
-		if (sscanf(p, "%15s %x %x %x %*d %*d %*d %x", name, &dst, &gateway, &flags, &mask) == 5 && !dst &&
-		    !mask && (flags & RTF_UP) && !(flags & RTF_REJECT)) {
+		if (sscanf(p, "%15s %x %x %x %*d %*d %*d %x", name, &dst, &gateway, &flags,
+			   &mask) == 5 &&
+		    !dst && !mask && (flags & RTF_UP) && !(flags & RTF_REJECT)) {
 			(void)snprintf(ret, NIC_NAME_MAX, "%s", name);
 			return 0;
 		}
@@ -205,7 +206,8 @@ int nic_switch(const char *family, const char *name, const char *key, int value,
 
 int nic_ports_open(void)
 {
-	CLEANUP(fd_closep) int fd = open("/proc/sys/net/ipv4/ip_unprivileged_port_start", O_WRONLY | O_CLOEXEC);
+	CLEANUP(fd_closep)
+	int fd = open("/proc/sys/net/ipv4/ip_unprivileged_port_start", O_WRONLY | O_CLOEXEC);
 
 	return fd >= 0 && write(fd, "0", 1) == 1 ? 0 : -errno;
 }

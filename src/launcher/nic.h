@@ -31,7 +31,8 @@ MUST_USE int nic_default(char ret[NIC_NAME_MAX]);
 /* nic_default_parse(): the same in a text like /proc/net/route. */
 MUST_USE int nic_default_parse(const char *text, char ret[NIC_NAME_MAX]);
 /* nic_switch(): /proc/sys/net/@family/conf/@name/@key. @ret_old, if not NULL: what it was. @value: 0 or 1. */
-MUST_USE int nic_switch(const char *family, const char *name, const char *key, int value, int *ret_old);
+MUST_USE int nic_switch(const char *family, const char *name, const char *key, int value,
+			int *ret_old);
 
 /* nic_ports_open(): ports below 1024 need no capability in this namespace. */
 MUST_USE int nic_ports_open(void);

@@ -21,7 +21,12 @@
  * make a socket, there or anywhere.
  */
 
-enum { NETCARD_SEQ_CONFIG = 1, NETCARD_SEQ_INTERFACE = 2, /* + its number */ METADATA_SEQ_CONFIG = 1, LINK_MTU = 1500 };
+enum {
+	NETCARD_SEQ_CONFIG = 1,
+	NETCARD_SEQ_INTERFACE = 2,
+	/* + its number */ METADATA_SEQ_CONFIG = 1,
+	LINK_MTU = 1500
+};
 
 enum { MTU_MIN = 576, MTU_MAX = 9202 /* a frame of PACKET_RING_FRAME_MAX bytes */ };
 
@@ -77,15 +82,15 @@ int set_net_start(struct launcher *l, struct set *s, uid_t uid)
 	child_limits_host(l, &lim);
 	lim.memory_max = 0; /* as for the storage card: the set's own limit counts */
 	lim.pids_max = 16U + 2U * s->conf.cores * s->conf.threads;
-	r = child_start(l, CHILD_NETCARD, child_program(CHILD_NETCARD), uid + 2, s->cgroup_fd, NULL, &lim, &s->net,
-			text);
+	r = child_start(l, CHILD_NETCARD, child_program(CHILD_NETCARD), uid + 2, s->cgroup_fd, NULL,
+			&lim, &s->net, text);
 	if (r < 0)
 		return START_FAIL(l, s, r, "%s", text);
 	s->net->set = s;
 	lim.memory_max = 64 * MIB;
 	lim.pids_max = 8;
-	r = child_start(l, CHILD_METADATA, child_program(CHILD_METADATA), uid + 3, s->cgroup_fd, NULL, &lim, &s->meta,
-			text);
+	r = child_start(l, CHILD_METADATA, child_program(CHILD_METADATA), uid + 3, s->cgroup_fd,
+			NULL, &lim, &s->meta, text);
 	if (r < 0)
 		return START_FAIL(l, s, r, "%s", text);
 	s->meta->set = s;
@@ -175,40 +180,47 @@ static int metadata_config(struct launcher *l, struct set *s, const struct world
 	if (r == 0)
 		r = fd_socketpair(SOCK_SEQPACKET, &sign, &sign_sec);
 	if (r < 0)
-		return START_FAIL(l, s, r, "cannot make sockets for niter-metadata: %s", strerrordesc_np(-r));
+		return START_FAIL(l, s, r, "cannot make sockets for niter-metadata: %s",
+				  strerrordesc_np(-r));
 	memcpy(ch.account_id, s->conf.account_id, sizeof(ch.account_id));
 	memcpy(ch.instance_id, s->conf.instance_id, sizeof(ch.instance_id));
 	r = security_grant(l, &ch, sign_sec, &s->sign_seq);
 	if (r < 0)
-		return START_FAIL(l, s, r, "the security process takes no grants: %s", strerrordesc_np(-r));
+		return START_FAIL(l, s, r, "the security process takes no grants: %s",
+				  strerrordesc_np(-r));
 	memcpy(conf.instance_id, s->conf.instance_id, sizeof(conf.instance_id));
 	fds[0] = w->http;
 	fds[1] = w->dns_udp;
 	fds[2] = w->dns_tcp;
 	fds[3] = service;
 	fds[4] = sign;
-	r = child_send(s->meta, CTL_METADATA_CONFIG, METADATA_SEQ_CONFIG, &conf, fds, ARRAY_SIZE(fds));
+	r = child_send(s->meta, CTL_METADATA_CONFIG, METADATA_SEQ_CONFIG, &conf, fds,
+		       ARRAY_SIZE(fds));
 	if (r < 0)
-		return START_FAIL(l, s, r, "niter-metadata does not listen: %s", strerrordesc_np(-r));
+		return START_FAIL(l, s, r, "niter-metadata does not listen: %s",
+				  strerrordesc_np(-r));
 	s->net_left |= NET_WAIT_METADATA | NET_WAIT_SIGN;
 	return 0;
 }
 
 static int card_config(struct launcher *l, struct set *s, const struct world *w)
 {
-	struct ctl_netcard_config conf = { .vcpu_cnt = (uint16_t)(s->conf.cores * s->conf.threads) };
+	struct ctl_netcard_config conf = { .vcpu_cnt =
+						   (uint16_t)(s->conf.cores * s->conf.threads) };
 	CLEANUP(fd_closep) int service = -1;
 	int fds[2], r;
 
 	r = fd_socketpair(SOCK_SEQPACKET, &s->service_net, &service);
 	if (r < 0)
-		return START_FAIL(l, s, r, "cannot make sockets for niter-network-card: %s", strerrordesc_np(-r));
+		return START_FAIL(l, s, r, "cannot make sockets for niter-network-card: %s",
+				  strerrordesc_np(-r));
 	memcpy(conf.instance_id, s->conf.instance_id, sizeof(conf.instance_id));
 	fds[0] = service;
 	fds[1] = w->tap;
 	r = child_send(s->net, CTL_NETCARD_CONFIG, NETCARD_SEQ_CONFIG, &conf, fds, ARRAY_SIZE(fds));
 	if (r < 0)
-		return START_FAIL(l, s, r, "niter-network-card does not listen: %s", strerrordesc_np(-r));
+		return START_FAIL(l, s, r, "niter-network-card does not listen: %s",
+				  strerrordesc_np(-r));
 	s->net_left |= NET_WAIT_CARD;
 	return 0;
 }
@@ -233,9 +245,11 @@ static int interface_add(struct launcher *l, struct set *s, unsigned k)
 	fds[1] = p->user_kick;
 	fds[2] = p->wire_kick;
 	fds[3] = vfio;
-	r = child_send(s->net, CTL_NETCARD_INTERFACE_ADD, NETCARD_SEQ_INTERFACE + k, &add, fds, ARRAY_SIZE(fds));
+	r = child_send(s->net, CTL_NETCARD_INTERFACE_ADD, NETCARD_SEQ_INTERFACE + k, &add, fds,
+		       ARRAY_SIZE(fds));
 	if (r < 0)
-		return START_FAIL(l, s, r, "niter-network-card does not listen: %s", strerrordesc_np(-r));
+		return START_FAIL(l, s, r, "niter-network-card does not listen: %s",
+				  strerrordesc_np(-r));
 	wire_port_add(l, p);
 	return 0;
 }
@@ -251,8 +265,10 @@ int set_net_attach(struct launcher *l, struct set *s)
 	s->nics_left = (1U << s->conf.interface_cnt) - 1;
 	r = world_make(l, &w);
 	if (r < 0)
-		return START_FAIL(l, s, r, "cannot make the namespace of the metadata service: %s%s",
-				  strerrordesc_np(-r), r == -ENOENT ? " (is the kernel module tun loaded?)" : "");
+		return START_FAIL(l, s, r,
+				  "cannot make the namespace of the metadata service: %s%s",
+				  strerrordesc_np(-r),
+				  r == -ENOENT ? " (is the kernel module tun loaded?)" : "");
 	r = card_config(l, s, &w);
 	if (r == 0)
 		r = metadata_config(l, s, &w);
@@ -293,11 +309,13 @@ void set_net_ctl(struct launcher *l, struct child *c, const struct ctl_msg *m)
 	struct set *s = c->set;
 
 	if (m->type != CTL_ACK) {
-		set_end(l, s, CTL_EXIT_CARD_LOST, -EPROTO, "%s broke the control protocol", child_program(c->kind));
+		set_end(l, s, CTL_EXIT_CARD_LOST, -EPROTO, "%s broke the control protocol",
+			child_program(c->kind));
 		return;
 	}
 	if (ack->err) {
-		set_end(l, s, CTL_EXIT_CARD_LOST, ack->err, "%s%s", ack->text[0] ? "" : child_program(c->kind),
+		set_end(l, s, CTL_EXIT_CARD_LOST, ack->err, "%s%s",
+			ack->text[0] ? "" : child_program(c->kind),
 			ack->text[0] ? ack->text : " could not start");
 		return;
 	}

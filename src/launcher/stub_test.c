@@ -172,7 +172,8 @@ static void hypervisor_main(void)
 /* The next message on either socket is in m. Return: it came on the service socket. */
 static bool next_of(int service)
 {
-	struct pollfd p[] = { { .fd = CTL_FD, .events = POLLIN }, { .fd = service, .events = POLLIN } };
+	struct pollfd p[] = { { .fd = CTL_FD, .events = POLLIN },
+			      { .fd = service, .events = POLLIN } };
 
 	(void)poll(p, service >= 0 ? 2 : 1, -1);
 	if (p[0].revents) {
@@ -220,9 +221,11 @@ static void wire_main(void)
 /* Who has 169.254.169.254? The kernel at the other end of the TAP. */
 static const char *arp_try(int tap)
 {
-	static const uint8_t question[42] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0xa9, 0xfe, 0xa9, 1, 8, 6, 0, 1, 8,
-					      0, 6, 4, 0, 1, 2, 0, 0xa9, 0xfe, 0xa9, 1, 172, 31, 0, 5, 0, 0, 0, 0, 0, 0, 169, 254,
-					      169, 254 };
+	static const uint8_t question[42] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2,    0,    0xa9,
+					      0xfe, 0xa9, 1,    8,    6,    0,    1,    8,    0,
+					      6,    4,    0,    1,    2,    0,    0xa9, 0xfe, 0xa9,
+					      1,    172,  31,   0,    5,    0,    0,    0,    0,
+					      0,    0,    169,  254,  169,  254 };
 	static const uint8_t from[] = { 2, 0, 0xa9, 0xfe, 0xa9, 0xfe };
 	struct pollfd p = { .fd = tap, .events = POLLIN };
 	uint8_t f[2048];
@@ -231,7 +234,8 @@ static const char *arp_try(int tap)
 	if (write(tap, question, sizeof(question)) != sizeof(question))
 		return "no write";
 	for (i = 0; i < 100 && poll(&p, 1, 2000) == 1; i++)
-		if (read(tap, f, sizeof(f)) >= 42 && f[12] == 8 && f[13] == 6 && f[21] == 2 && !memcmp(f + 6, from, 6))
+		if (read(tap, f, sizeof(f)) >= 42 && f[12] == 8 && f[13] == 6 && f[21] == 2 &&
+		    !memcmp(f + 6, from, 6))
 			return "arp answered";
 	return "no answer";
 }
@@ -248,7 +252,8 @@ static void netcard_main(void)
 			service = m.fds.fd[0];
 			tap = m.fds.fd[1];
 			answer(0, "");
-		} else if (m.type == CTL_NETCARD_INTERFACE_ADD && m.u.netcard_interface_add.mtu != 1111) {
+		} else if (m.type == CTL_NETCARD_INTERFACE_ADD &&
+			   m.u.netcard_interface_add.mtu != 1111) {
 			answer(fd_memfd_check(m.fds.fd[0], 1 << 20), "");
 		} else {
 			__builtin_trap();

@@ -353,7 +353,8 @@ static void jail_path__follows_no_link_and_never_leaves(void **state)
 static void default_route__is_found_among_others(void **state)
 {
 	static const char text[] =
-		"Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
+		"Iface\tDestination\tGateway "
+		"\tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
 		"docker0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n"
 		"lo\t00000000\t00000000\t0200\t0\t0\t0\t00000000\t0\t0\t0\n" /* rejects */
 		"eth0\t00000000\t0202000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n";
@@ -371,8 +372,12 @@ static void default_route__that_is_not_there_is_not_made_up(void **state)
 	(void)state;
 	assert_int_equal(nic_default_parse("", name), -ENETUNREACH);
 	assert_int_equal(nic_default_parse("Iface Destination", name), -ENETUNREACH);
-	assert_int_equal(nic_default_parse("x\neth0 0002000A 00000000 0001 0 0 0 00FFFFFF 0 0 0\n", name), -ENETUNREACH);
-	assert_int_equal(nic_default_parse("x\neth0 00000000 0202000A 0003 0 0 0 00000080 0 0 0\n", name), -ENETUNREACH);
+	assert_int_equal(
+		nic_default_parse("x\neth0 0002000A 00000000 0001 0 0 0 00FFFFFF 0 0 0\n", name),
+		-ENETUNREACH);
+	assert_int_equal(
+		nic_default_parse("x\neth0 00000000 0202000A 0003 0 0 0 00000080 0 0 0\n", name),
+		-ENETUNREACH);
 	assert_int_equal(nic_default_parse("x\neth0 00000000 0202000A", name), -ENETUNREACH);
 }
 
@@ -388,7 +393,8 @@ static void nft__messages_follow_each_other_without_a_gap(void **state)
 	(void)state;
 	strcpy(rules.uplink, "eth0");
 	for (i = 0; i < NFT_FORWARDS_MAX; i++)
-		rules.forward[rules.forward_cnt++] = (struct nft_forward){ .host_port = (uint16_t)(i + 1), .port = 22 };
+		rules.forward[rules.forward_cnt++] =
+			(struct nft_forward){ .host_port = (uint16_t)(i + 1), .port = 22 };
 	len = nft_build(&rules, buf, sizeof(buf));
 	assert_true(len > 0);
 	for (at = 0; at < len; at += (int)bytes) {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include "base/fd.h"
@@ -80,7 +80,8 @@ void wire_open(struct launcher *l)
 	if (l->overlay_fd >= 0)
 		return;
 	(void)snprintf(l->wire_text, sizeof(l->wire_text),
-		       "no networks on this host: UDP %s cannot be used (%s): see --overlay of niter-launcher",
+		       "no networks on this host: UDP %s cannot be used (%s): see --overlay of "
+		       "niter-launcher",
 		       l->overlay, strerrordesc_np(-l->overlay_fd));
 	l->overlay_fd = -1;
 	log_err("wire.socket", "text=\"%s\"", l->wire_text);
@@ -88,7 +89,9 @@ void wire_open(struct launcher *l)
 
 const char *wire_wrong(const struct launcher *l)
 {
-	return l->wire || l->wire_at_ns != NEVER ? NULL : l->wire_text[0] ? l->wire_text : "niter-wire does not run";
+	return l->wire || l->wire_at_ns != NEVER ? NULL
+	       : l->wire_text[0]                 ? l->wire_text
+						 : "niter-wire does not run";
 }
 
 /* ---- ports ---- */
@@ -145,7 +148,8 @@ void wire_port_del(struct launcher *l, struct wire_port *p)
 enum { PORTS_OF_SETS = SETS_MAX * CTL_INTERFACES_MAX, PORT_SLOTS = PORTS_OF_SETS + GATEWAYS_MAX };
 
 /* Port number @i of all there can be. Return: NULL when there is none. */
-static struct wire_port *port_at(struct launcher *l, unsigned i, struct set **ret_set, struct gateway **ret_gateway)
+static struct wire_port *port_at(struct launcher *l, unsigned i, struct set **ret_set,
+				 struct gateway **ret_gateway)
 {
 	struct wire_port *p;
 
@@ -153,7 +157,8 @@ static struct wire_port *port_at(struct launcher *l, unsigned i, struct set **re
 	*ret_gateway = NULL;
 	if (i < PORTS_OF_SETS) {
 		*ret_set = &l->sets[i / CTL_INTERFACES_MAX];
-		p = (*ret_set)->state == SET_FREE ? NULL : &(*ret_set)->port[i % CTL_INTERFACES_MAX];
+		p = (*ret_set)->state == SET_FREE ? NULL
+						  : &(*ret_set)->port[i % CTL_INTERFACES_MAX];
 	} else {
 		*ret_gateway = &l->gateways[i - PORTS_OF_SETS];
 		p = (*ret_gateway)->state == GW_FREE ? NULL : &(*ret_gateway)->port;
@@ -203,10 +208,12 @@ static void port_acked(struct launcher *l, uint32_t seq, const struct ctl_ack *a
 			continue;
 		p->ready = !ack->err;
 		if (ack->err)
-			log_err("wire.port", "port=%s err=%d text=\"%s\"", p->id, ack->err, ack->text);
+			log_err("wire.port", "port=%s err=%d text=\"%s\"", p->id, ack->err,
+				ack->text);
 		/* One that runs already goes on: it is deaf until the next wire takes it. */
 		if (s && ack->err && s->state == SET_ATTACHING)
-			set_end(l, s, CTL_EXIT_INTERNAL, ack->err, "niter-wire refused %s: %s", p->id, ack->text);
+			set_end(l, s, CTL_EXIT_INTERNAL, ack->err, "niter-wire refused %s: %s",
+				p->id, ack->text);
 		else if (s)
 			set_attached(l, s);
 		else if (ack->err)
@@ -272,15 +279,16 @@ void wire_start(struct launcher *l)
 		return;
 	if (!child_installed(l, CHILD_WIRE)) {
 		(void)snprintf(l->wire_text, sizeof(l->wire_text),
-			       "no networks on this host: there is no niter-wire in %s", l->libexec);
+			       "no networks on this host: there is no niter-wire in %s",
+			       l->libexec);
 		log_err("wire.absent", "text=\"%s\"", l->wire_text);
 		return;
 	}
 	child_limits_host(l, &lim);
 	lim.memory_max = WIRE_MEM_MIB * MIB;
 	lim.pids_max = WIRE_PIDS;
-	r = child_start(l, CHILD_WIRE, child_program(CHILD_WIRE), UID_WIRE, l->cgroups.host_fd, NULL, &lim, &l->wire,
-			l->wire_text);
+	r = child_start(l, CHILD_WIRE, child_program(CHILD_WIRE), UID_WIRE, l->cgroups.host_fd,
+			NULL, &lim, &l->wire, l->wire_text);
 	if (r < 0) {
 		log_err("wire.start", "text=\"%s\"", l->wire_text);
 		wire_gone(l, "could not be started", 0);
@@ -316,14 +324,16 @@ void wire_gone(struct launcher *l, const char *how, uint64_t lived_ns)
 {
 	l->wire = NULL;
 	fd_closep(&l->wire_service);
-	(void)snprintf(l->wire_text, sizeof(l->wire_text), "niter-wire %s and is started again", how);
+	(void)snprintf(l->wire_text, sizeof(l->wire_text), "niter-wire %s and is started again",
+		       how);
 	if (l->stopping)
 		return;
 	if (lived_ns >= WIRE_LIVED_WELL_NS)
 		l->wire_backoff_ns = 0;
 	else
-		l->wire_backoff_ns =
-			min_u64(max_u64(2 * l->wire_backoff_ns, WIRE_BACKOFF_MIN_NS), WIRE_BACKOFF_MAX_NS);
+		l->wire_backoff_ns = min_u64(max_u64(2 * l->wire_backoff_ns, WIRE_BACKOFF_MIN_NS),
+					     WIRE_BACKOFF_MAX_NS);
 	l->wire_at_ns = clock_ns() + l->wire_backoff_ns;
-	log_warn("wire.restart", "how=\"%s\" in_ms=%llu", how, (unsigned long long)(l->wire_backoff_ns / NS_PER_MS));
+	log_warn("wire.restart", "how=\"%s\" in_ms=%llu", how,
+		 (unsigned long long)(l->wire_backoff_ns / NS_PER_MS));
 }

@@ -43,7 +43,17 @@
 #define NEIGHBOUR 0xcb007109u
 #define WORLD 0x08080808u
 
-enum { L3 = 14, L4 = 34, FRAME_MAX = 9216, WAIT_MS = 2000, SILENCE_MS = 150, TCP = 6, ICMP = 1, SYN = 2, SYN_ACK = 18 };
+enum {
+	L3 = 14,
+	L4 = 34,
+	FRAME_MAX = 9216,
+	WAIT_MS = 2000,
+	SILENCE_MS = 150,
+	TCP = 6,
+	ICMP = 1,
+	SYN = 2,
+	SYN_ACK = 18
+};
 
 static const char *gateway_path;
 static const uint8_t port_mac[6] = { 6, 0, 0, 0, 0, 1 }, guest_mac[6] = { 6, 0, 0, 0, 0, 5 };
@@ -75,15 +85,16 @@ static uint16_t sum_of(uint32_t sum, const uint8_t *p, size_t bytes)
 static uint16_t tcp_sum(const uint8_t *ip)
 {
 	size_t bytes = be16_load(ip + 2) - 20u;
-	uint32_t pseudo = (uint32_t)be16_load(ip + 12) + be16_load(ip + 14) + be16_load(ip + 16) + be16_load(ip + 18) +
-			  ip[9] + (uint32_t)bytes;
+	uint32_t pseudo = (uint32_t)be16_load(ip + 12) + be16_load(ip + 14) + be16_load(ip + 16) +
+			  be16_load(ip + 18) + ip[9] + (uint32_t)bytes;
 
 	return sum_of(pseudo, ip + 20, bytes);
 }
 
 /* A TCP segment with @data bytes behind it. */
-static void tcp_put(const uint8_t dst_mac[6], const uint8_t src_mac[6], uint32_t src, uint16_t sport, uint32_t dst,
-		    uint16_t dport, uint8_t flags, size_t data, bool df)
+static void tcp_put(const uint8_t dst_mac[6], const uint8_t src_mac[6], uint32_t src,
+		    uint16_t sport, uint32_t dst, uint16_t dport, uint8_t flags, size_t data,
+		    bool df)
 {
 	uint8_t *ip = f + L3, *tcp = f + L4;
 
@@ -193,7 +204,8 @@ static void world_send(void)
 
 static void gateway_exec(int ctl)
 {
-	char *argv[] = { strdup("niter-gateway"), NULL }, *env[] = { strdup("NITER_UNJAILED=1"), NULL };
+	char *argv[] = { strdup("niter-gateway"), NULL },
+	     *env[] = { strdup("NITER_UNJAILED=1"), NULL };
 
 	if (dup2(ctl, CTL_FD) < 0)
 		_exit(98);
@@ -215,7 +227,8 @@ static void gateway_config(int service)
 
 static void nat_pair(enum ctl_type type, int err)
 {
-	struct ctl_gateway_nat nat = { .vpc_addr = { 172, 31, 0, 5 }, .outside_addr = { 100, 64, 7, 2 } };
+	struct ctl_gateway_nat nat = { .vpc_addr = { 172, 31, 0, 5 },
+				       .outside_addr = { 100, 64, 7, 2 } };
 
 	memcpy(nat.vpc_mac, guest_mac, 6);
 	assert_int_equal(ctl_send(w.service, type, 2, &nat, NULL, 0), 0);
@@ -255,7 +268,8 @@ static void rules_make(void)
 	memcpy(w.rules.uplink_mask, mask, 4);
 	w.rules.only_guests = true;
 	w.rules.forward_cnt = 1;
-	w.rules.forward[0] = (struct nft_forward){ .host_port = 2222, .port = 22, .addr = { 100, 64, 7, 2 } };
+	w.rules.forward[0] =
+		(struct nft_forward){ .host_port = 2222, .port = 22, .addr = { 100, 64, 7, 2 } };
 	assert_int_equal(nft_apply(w.nft, &w.rules), 0);
 }
 
@@ -374,10 +388,10 @@ static const struct {
 	uint32_t addr;
 	uint16_t port;
 } forbidden[] = {
-	{ HOST_TAP, 7777 },   /* the host, at its end of the device */
-	{ HOST_UP, 7777 },    /* the host, at its own address */
-	{ NEIGHBOUR, 80 },    /* the uplink's own network */
-	{ 0x64400802, 80 },   /* another gateway's block */
+	{ HOST_TAP, 7777 }, /* the host, at its end of the device */
+	{ HOST_UP, 7777 },  /* the host, at its own address */
+	{ NEIGHBOUR, 80 },  /* the uplink's own network */
+	{ 0x64400802, 80 }, /* another gateway's block */
 };
 
 static void guests__cannot_reach_the_host_or_its_network(void **state)
@@ -417,7 +431,8 @@ static int tap_frames(void)
 /* The gateway itself taken over by a guest: what it writes to its device meets the packet filter alone. */
 static void filter__holds_against_a_gateway_that_was_taken_over(void **state)
 {
-	static const uint32_t to[] = { HOST_TAP, HOST_UP, NEIGHBOUR, 0x7f000001, 0xa9fea9fe, 0x64400802 };
+	static const uint32_t to[] = { HOST_TAP,   HOST_UP,    NEIGHBOUR,
+				       0x7f000001, 0xa9fea9fe, 0x64400802 };
 	static const uint8_t any[4];
 	size_t i;
 	int listener;
@@ -429,7 +444,8 @@ static void filter__holds_against_a_gateway_that_was_taken_over(void **state)
 		tcp_put(host_mac, world_mac, OUTSIDE, 42000, to[i], 7777, SYN, 0, true);
 		assert_int_equal(write(w.tap, f, len), (ssize_t)len);
 	}
-	tcp_put(host_mac, world_mac, 0x0a000001, 42000, WORLD, 80, SYN, 0, true); /* a source that is not its own */
+	tcp_put(host_mac, world_mac, 0x0a000001, 42000, WORLD, 80, SYN, 0,
+		true); /* a source that is not its own */
 	assert_int_equal(write(w.tap, f, len), (ssize_t)len);
 	assert_false(world_receive(SILENCE_MS));
 	assert_int_equal(tap_frames(), 0);
@@ -477,7 +493,8 @@ static void big__packets_are_cut_or_refused_with_the_mtu(void **state)
 	assert_int_equal(be32_load(f + L3 + 12), HOST_TAP);
 	assert_int_equal(be32_load(f + L3 + 16), GUEST);
 
-	tcp_put(port_mac, guest_mac, GUEST, 40002, WORLD, 80, SYN, 0, true); /* so that the kernel knows it */
+	tcp_put(port_mac, guest_mac, GUEST, 40002, WORLD, 80, SYN, 0,
+		true); /* so that the kernel knows it */
 	guest_send();
 	assert_true(world_receive(WAIT_MS));
 	tcp_put(port_mac, guest_mac, GUEST, 40003, WORLD, 80, SYN, 4000, false);
@@ -505,7 +522,8 @@ static void service__counts_and_forgets(void **state)
 	assert_int_equal(m.type, CTL_VPC_STATS);
 	m.u.vpc_stats.lines.b[m.u.vpc_stats.lines.len] = 0;
 	assert_non_null(strstr((char *)m.u.vpc_stats.lines.b, "igw-00000000000000007 out 1\n"));
-	assert_non_null(strstr((char *)m.u.vpc_stats.lines.b, "igw-00000000000000007 drop_unknown 1\n"));
+	assert_non_null(
+		strstr((char *)m.u.vpc_stats.lines.b, "igw-00000000000000007 drop_unknown 1\n"));
 }
 
 static void table__belongs_to_its_socket(void **state)
@@ -525,12 +543,18 @@ static void table__belongs_to_its_socket(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(out__leaves_with_the_hosts_address_and_answers_come_back, setup, teardown),
-		cmocka_unit_test_setup_teardown(forward__leads_to_the_instance_and_back, setup, teardown),
-		cmocka_unit_test_setup_teardown(guests__cannot_reach_the_host_or_its_network, setup, teardown),
-		cmocka_unit_test_setup_teardown(filter__holds_against_a_gateway_that_was_taken_over, setup, teardown),
-		cmocka_unit_test_setup_teardown(host__reaches_forwarded_ports_itself, setup, teardown),
-		cmocka_unit_test_setup_teardown(big__packets_are_cut_or_refused_with_the_mtu, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			out__leaves_with_the_hosts_address_and_answers_come_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(forward__leads_to_the_instance_and_back, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(guests__cannot_reach_the_host_or_its_network, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(filter__holds_against_a_gateway_that_was_taken_over,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(host__reaches_forwarded_ports_itself, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(big__packets_are_cut_or_refused_with_the_mtu, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(service__counts_and_forgets, setup, teardown),
 		cmocka_unit_test_setup_teardown(table__belongs_to_its_socket, setup, teardown),
 	};
