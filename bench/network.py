@@ -11,6 +11,10 @@ driver's own time is not counted. From the same runs:
 The kernel's part of the loopback is in the wires' stages: sending on it includes receiving.
 
 "no cipher" is the same program with an empty cipher linked in; what is missing from it is the price of encryption.
+Then the real niter-wire processes in their jails, two of them, with played cards at their rings: CPU time of each per frame
+(what matters: three processes share the CPUs), and the time of one frame there and one back with everybody asleep
+in between.
+
 UDP + OpenSSL is the plainest tunnel there can be: seal, sendmmsg, recvmmsg, open, one thread, no card, no rules.
 ceiling is libipsec-mb sealing and opening in memory, nothing else.
 
@@ -39,12 +43,14 @@ class Broken(Exception):
 
 
 class Driver:
-    def __init__(self, a, program):
+    def __init__(self, a, program, *args, pinned=True):
         path = os.path.join(a.build, "bench", program)
-        self.p = subprocess.Popen([path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, stderr=a.log,
-                                  preexec_fn=lambda: a.cpu is None or os.sched_setaffinity(0, {a.cpu}))
+        cpu = a.cpu if pinned else None
+        self.p = subprocess.Popen([path, *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, stderr=a.log,
+                                  env=dict(os.environ, NITER_LOG="err"),
+                                  preexec_fn=lambda: cpu is None or os.sched_setaffinity(0, {cpu}))
         self.log = a.log.name
-        self.cipher = self.read()["cipher"]
+        self.cipher = self.read().get("cipher")
 
     def read(self):
         line = self.p.stdout.readline()
@@ -100,6 +106,28 @@ def measure(a, real, null, row):
         out["niter_to_openssl"] = spread([o["ns_total"] / y["ns_total"]
                                           for y, o in zip(runs["niter"], runs["UDP + OpenSSL"])])
     return out
+
+
+def processes(a):
+    """The real programs."""
+    d = Driver(a, "network-wire-bench", os.path.join(a.build, "src/wire/niter-wire"), pinned=False)
+    try:
+        out = {"stream": [], "echo_us": None}
+        for frame in (64, 1408 + ETH):
+            rs = [d.run("stream", frame, a.seconds) for _ in range(a.rounds)]
+            row = {"frame_bytes": frame, "mpps": spread([r["pps"] / 1e6 for r in rs]), "lost": sum(r["lost"] for r in rs),
+                   "cpu_ns_tx": spread([r["cpu_ns_tx"] for r in rs]), "cpu_ns_rx": spread([r["cpu_ns_rx"] for r in rs])}
+            out["stream"].append(row)
+            print(f"niter-wire processes, {frame} B frames: {row['mpps']['median']:.2f} M packets/s "
+                  f"({row['mpps']['lowest']:.2f}-{row['mpps']['highest']:.2f}) on {os.cpu_count()} CPUs with their cards' player; "
+                  f"CPU time of a packet: sender {row['cpu_ns_tx']['median']:.0f} ns, receiver "
+                  f"{row['cpu_ns_rx']['median']:.0f} ns; lost {row['lost']}")
+        out["echo_us"] = spread([d.run("echo", 64, a.seconds)["us_median"] for _ in range(a.rounds)])
+        e = out["echo_us"]
+        print(f"niter-wire processes, one frame there and back: {e['median']:.0f} us ({e['lowest']:.0f}-{e['highest']:.0f})")
+        return out
+    finally:
+        d.close()
 
 
 def text(f):
@@ -184,6 +212,7 @@ def main():
         for row in ROWS:
             out["rows"].append(measure(a, real, null, row))
             print_row(out["rows"][-1])
+        out["processes"] = processes(a)
         out["neighbour"] = neighbour(a)
     except Broken as e:
         sys.exit(f"bench network: {e}")
