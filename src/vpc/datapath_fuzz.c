@@ -40,31 +40,46 @@ static uint8_t syn_seen[SEEN], out_seen[SEEN];
 static struct vpc_port *port_new(void)
 {
 	static const uint8_t seed[16] = { 1 };
-	static struct vpc_map *m;
+	struct vpc_map *m;
 	struct vpc_port *p;
 	struct vpc_addr peer = vpc_ipv4(PEER);
-	struct vpc_interface c = { .vni = VNI,
-				   .mtu = 1500,
-				   .source_dest_check = true,
-				   .vpc_prefix = 16,
-				   .subnet_prefix = 20,
-				   .conntrack_max = FLOWS,
-				   .addr_cnt = 1 };
 	struct vpc_rule rule[2] = { { .egress = true, .proto = VPC_PROTO_ALL },
 				    { .proto = IP_TCP, .port_min = 22, .port_max = 22 } };
 	struct vpc_route route[2] = { { .prefix = 16, .target = VPC_ROUTE_LOCAL },
 				      { .target = VPC_ROUTE_MAC } };
 
 	vpc_router_mac(VNI, router_mac);
-	memcpy(c.mac, mac, 6);
-	c.vpc = c.subnet = route[0].addr = vpc_ipv4(NET_IP(172, 31, 0, 0));
-	c.addr[0] = vpc_ipv4(US);
+	route[0].addr = vpc_ipv4(NET_IP(172, 31, 0, 0));
 	rule[0].addr = rule[1].addr = route[1].addr = vpc_ipv4(0);
 	memcpy(route[1].mac, igw_mac, 6);
-	if (!m)
-		must(vpc_map_new(4, seed, &m) == 0 && vpc_map_add(m, VNI, &peer, peer_mac) == 0);
-	must(vpc_port_new(m, seed, &p) == 0 && vpc_port_set(p, &c, 1) == 0);
+	must(vpc_map_new(4, seed, &m) == 0);
+	must(vpc_map_add(m, VNI, &peer, peer_mac) == 0 &&
+	     vpc_map_add(m, VNI + 1, &peer, peer_mac) == 0);
+	must(vpc_port_new(m, seed, &p) == 0);
 	must(vpc_port_rules_set(p, rule, 2) == 0 && vpc_port_routes_set(p, route, 2) == 0);
+	return p;
+}
+
+/* A port without a past: an hour later and in another network nothing of before is left. */
+static struct vpc_port *port_fresh(uint64_t *ret_now)
+{
+	static struct vpc_port *p;
+	static uint64_t hour;
+	struct vpc_interface c = { .mtu = 1500,
+				   .source_dest_check = true,
+				   .vpc_prefix = 16,
+				   .subnet_prefix = 20,
+				   .conntrack_max = FLOWS,
+				   .addr_cnt = 1 };
+
+	if (!p)
+		p = port_new();
+	*ret_now = ++hour % 1000000 * 3600 * 1000000000;
+	c.vni = VNI + hour % 2;
+	memcpy(c.mac, mac, 6);
+	c.vpc = c.subnet = vpc_ipv4(NET_IP(172, 31, 0, 0));
+	c.addr[0] = vpc_ipv4(US);
+	must(vpc_port_set(p, &c, *ret_now) == 0 && vpc_port_counters(p)->flows == 0);
 	return p;
 }
 
@@ -211,11 +226,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct vpc_port *p;
 	struct rd r = rd_init(data, size);
-	uint64_t now = (uint64_t)1000 * 1000000000;
+	uint64_t now;
 
 	memset(syn_seen, 0, sizeof(syn_seen));
 	memset(out_seen, 0, sizeof(out_seen));
-	p = port_new();
+	p = port_fresh(&now);
 	while (r.left >= 2) {
 		uint8_t which = rd_u8(&r), edits = rd_u8(&r) & 7;
 
@@ -232,6 +247,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		step(p, which & 16, now);
 		vpc_port_tick(p, now);
 	}
-	vpc_port_free(p);
 	return 0;
 }
