@@ -247,7 +247,12 @@ struct ssh_call {
 static int ssh_exec(const struct ssh_call *c)
 {
 	char known[HOST_PATH_MAX + 48], alias[64], port[8], target[160], path[HOST_PATH_MAX];
-	char *argv[SSH_ARGS_MAX];
+	const char *argv[SSH_ARGS_MAX];
+	/* execvp() takes what it does not change without saying so */
+	const union {
+		const char **words;
+		char *const *argv;
+	} call = { .words = argv };
 	int n = 0, code = known_hosts_path(c->id, path);
 	const char *head[] = { "ssh",
 			       "-p",
@@ -268,16 +273,16 @@ static int ssh_exec(const struct ssh_call *c)
 	snprintf(port, sizeof(port), "%u", c->port);
 	snprintf(target, sizeof(target), "%s@127.0.0.1", c->user);
 	for (size_t k = 0; k < ARRAY_SIZE(head); k++)
-		argv[n++] = (char *)(uintptr_t)head[k];
+		argv[n++] = head[k];
 	if (c->identity) {
-		argv[n++] = (char *)(uintptr_t) "-i";
-		argv[n++] = (char *)(uintptr_t)c->identity;
-		argv[n++] = (char *)(uintptr_t) "-o";
-		argv[n++] = (char *)(uintptr_t) "IdentitiesOnly=yes";
+		argv[n++] = "-i";
+		argv[n++] = c->identity;
+		argv[n++] = "-o";
+		argv[n++] = "IdentitiesOnly=yes";
 	}
 	argv[n++] = target;
 	if (c->word_cnt)
-		argv[n++] = (char *)(uintptr_t) "--";
+		argv[n++] = "--";
 	for (int k = 0; k < c->word_cnt; k++) {
 		if (n >= SSH_ARGS_MAX - 1)
 			return cli_usage("the command has too many words");
@@ -285,7 +290,7 @@ static int ssh_exec(const struct ssh_call *c)
 	}
 	argv[n] = NULL;
 	fflush(stdout);
-	execvp(argv[0], argv);
+	execvp(argv[0], call.argv);
 	if (errno == ENOENT)
 		return cli_error("no ssh on this machine: apt-get install openssh-client");
 	return cli_error("ssh does not start: %s", strerrordesc_np(errno));

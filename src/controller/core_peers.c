@@ -224,7 +224,7 @@ int core_peer_unmap(struct core *c, const struct peer *p, const struct core_remo
 	if (r < 0)
 		return fault_internal(f, r, "reading the networks");
 	r = remote_vpc(&n, q, &v, f);
-	if (r == 0 && net_ipv4_parse(q->ip, &m.addr) == 0) {
+	if (r == 0 && v && net_ipv4_parse(q->ip, &m.addr) == 0) {
 		snprintf(m.vpc_id, sizeof(m.vpc_id), "%s", v->id);
 		for (size_t k = 0; k < n.remote_cnt; k++)
 			if (n.remote[k].addr == m.addr && strcmp(n.remote[k].vpc_id, v->id) == 0)

@@ -81,16 +81,17 @@ static int item_add(struct net_want *w, const char *key, enum ctl_type set, cons
 	return 0;
 }
 
-static int map_add(struct net_want *w, uint32_t vni, const uint32_t *addr,
+/* @family 0: the MAC alone; @addr means nothing then. */
+static int map_add(struct net_want *w, uint32_t vni, uint8_t family, uint32_t addr,
 		   const uint8_t mac[NET_MAC_BYTES], uint32_t peer)
 {
-	struct net_mapping m = { .vni = vni, .m = { .family = addr ? CTL_IPV4 : 0, .peer = peer } };
+	struct net_mapping m = { .vni = vni, .m = { .family = family, .peer = peer } };
 	int r = grow((void **)&w->map, w->map_cnt, &w->map_cap, sizeof(*w->map));
 
 	if (r < 0)
 		return r;
-	if (addr)
-		be32_store(m.m.addr, *addr);
+	if (family)
+		be32_store(m.m.addr, addr);
 	memcpy(m.m.mac, mac, NET_MAC_BYTES);
 	w->map[w->map_cnt++] = m;
 	return 0;
@@ -282,16 +283,16 @@ static int mappings_want(const struct net_state *s, const struct vpc *v, struct 
 		const struct interface *ni = &s->net.interface[k];
 
 		if (live_of(s, ni->instance_id) && net_vpc_of(&s->net, ni) == v)
-			r = map_add(w, v->vni, &ni->addr, ni->mac, 0);
+			r = map_add(w, v->vni, CTL_IPV4, ni->addr, ni->mac, 0);
 	}
 	for (size_t k = 0; r == 0 && k < s->net.remote_cnt; k++) {
 		const struct remote *m = &s->net.remote[k];
 
 		if (strcmp(m->vpc_id, v->id) == 0)
-			r = map_add(w, v->vni, &m->addr, m->mac, m->peer);
+			r = map_add(w, v->vni, CTL_IPV4, m->addr, m->mac, m->peer);
 	}
 	if (r == 0 && g)
-		r = map_add(w, v->vni, NULL, g->mac, 0);
+		r = map_add(w, v->vni, 0, 0, g->mac, 0);
 	return r;
 }
 
