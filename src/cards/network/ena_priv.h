@@ -238,6 +238,18 @@ MUST_USE int ena_sq_fetch(struct ena *e, struct ena_sq *sq, void *ret, unsigned 
 MUST_USE int ena_cq_post(struct ena *e, struct ena_cq *cq, const void *entry, unsigned cnt,
 			 unsigned words, unsigned flag_word, uint32_t flag);
 
+/*
+ * ---- guards ---- each in a file of its own, so that a test can link another one in its place and see that the guard is
+ * what denies (tests/isolation/ena_probes_test.c). Return: true: go on.
+ */
+
+/* ena_guard_chain(): a packet may have one more descriptor, and this is what it may be. */
+MUST_USE bool ena_guard_chain(const struct ena_pkt *p, uint32_t w0);
+/* ena_guard_headers(): @need bytes of headers to be repeated are in a packet of @len, and have room. */
+MUST_USE bool ena_guard_headers(size_t need, size_t len);
+/* ena_guard_req_id(): a request id can be told in a ring of @depth. */
+MUST_USE bool ena_guard_req_id(uint32_t req_id, uint16_t depth);
+
 /* ---- ena_admin.c, ena_feature.c ---- */
 
 /* ena_admin_turn(): Return: true when there were commands. */

@@ -67,7 +67,7 @@ static int descs_fetch(struct ena *e, struct ena_rxq *q)
 	for (i = 0; i < r; i++) {
 		const struct ena_rx_desc *d = &q->desc[left + (unsigned)i];
 
-		if (!(d->ctrl & ENA_RX_PHASE) == phase || d->req_id >= q->sq.depth)
+		if (!(d->ctrl & ENA_RX_PHASE) == phase || !ena_guard_req_id(d->req_id, q->sq.depth))
 			return -EPROTO;
 	}
 	if (r > 0)

@@ -73,9 +73,7 @@ static int data_first(struct ena_txq *q, const struct ena_tx_desc *d)
 	struct ena_pkt *p = &q->pkt;
 	uint32_t req_id = ENA_TX0_REQ_ID_HI(d->w[0]) << 10 | ENA_TX1_REQ_ID_LO(d->w[1]);
 
-	if (p->state == ENA_PKT_NONE && !(d->w[0] & ENA_TX0_FIRST))
-		return -EPROTO;
-	if (req_id >= q->sq.depth)
+	if (!ena_guard_req_id(req_id, q->sq.depth))
 		return -EPROTO;
 	p->desc_cnt = p->state == ENA_PKT_META && !(d->w[0] & ENA_TX0_FIRST);
 	p->state = ENA_PKT_OPEN;
@@ -96,15 +94,14 @@ static int desc_take(struct ena_txq *q, const struct ena_tx_desc *d)
 
 	if (w0 & ENA_TX0_META)
 		return meta_take(q, d);
+	if (!ena_guard_chain(p, w0))
+		return -EPROTO;
 	if (p->state != ENA_PKT_OPEN) {
 		r = data_first(q, d);
 		if (r < 0)
 			return r;
-	} else if (w0 & ENA_TX0_FIRST) {
-		return -EPROTO;
 	}
-	if (++p->desc_cnt > ENA_TX_DESCS_MAX)
-		return -EPROTO;
+	p->desc_cnt++;
 	p->sg[p->sg_cnt++] = (struct ena_sg){
 		.at = d->w[2] | (uint64_t)ENA_TX3_ADDR_HI(d->w[3]) << 32,
 		.len = len,
@@ -217,7 +214,7 @@ static int packet_begin(struct ena *e, struct ena_txq *q)
 	if (!request(q, &o) || p->empty_buf || p->len < ENA_ETH_BYTES || p->len > ENA_TX_BYTES_MAX)
 		return 0;
 	need = offload_hdr_need(&o);
-	if (need > OFFLOAD_HDR_MAX || need > p->len)
+	if (!ena_guard_headers(need, p->len))
 		return 0;
 	p->hdr_len = need ? need : (size_t)min_u64(p->len, ENA_HDR_MAX);
 

@@ -13,74 +13,12 @@
 
 #include "base/bytes.h"
 #include "base/num.h"
+#include "cards/network/offload_priv.h"
 #include "vpc/vpc.h"
-
-enum {
-	IPV6_BYTES = 40,
-	IP4_LEN = 2, /* offsets in the IPv4 header */
-	IP4_ID = 4,
-	IP4_FRAG = 6,
-	IP4_PROTO = 9,
-	IP4_CHECK = 10,
-	IP4_SRC = 12,
-	IP4_FRAG_MASK = 0x3fff, /* more fragments, or an offset */
-	IP6_LEN = 4,
-	IP6_NEXT = 6,
-	IP6_SRC = 8,
-	IP6_HOP_BY_HOP = 0,
-	IP6_ROUTING = 43,
-	IP6_FRAGMENT = 44,
-	IP6_DESTINATION = 60,
-	TCP_SEQ = 4,
-	TCP_DOFF = 12,
-	TCP_FLAGS = 13,
-	TCP_CWR = 0x80,
-	TCP_CHECK = 16,
-	UDP_CHECK = 6,
-};
 
 size_t offload_hdr_need(const struct offload_req *q)
 {
 	return q->tso ? (size_t)q->l3_off + q->l3_len + 4 * (size_t)q->l4_words : 0;
-}
-
-/* Through extension headers to the transport header. spec: rfc-8200 §4 Return: its offset from @ip, 0: not there. */
-static size_t ipv6_transport(const uint8_t *ip, size_t view, uint8_t proto)
-{
-	uint8_t next = ip[IP6_NEXT];
-	size_t at = IPV6_BYTES;
-
-	while (next == IP6_HOP_BY_HOP || next == IP6_ROUTING || next == IP6_DESTINATION) {
-		if (at + 8 > view)
-			return 0;
-		next = ip[at];
-		at += 8 + 8 * (size_t)ip[at + 1];
-	}
-	return next == proto ? at : 0;
-}
-
-/*
- * The headers must be where the guest says, and nowhere else: a checksum goes into the frame after the port has decided
- * about it, so it must not be possible to aim it at anything but a checksum field.
- */
-static bool l3_fits(const struct offload_req *q, const uint8_t *hdr, size_t hdr_len)
-{
-	const uint8_t *ip = hdr + ETH_BYTES;
-	uint8_t proto = q->tcp ? IP_TCP : IP_UDP;
-
-	if (q->l3_off != ETH_BYTES || ETH_BYTES + (size_t)q->l3_len > hdr_len)
-		return false;
-	if (q->ipv6)
-		return be16_load(hdr + 12) == ETH_TYPE_IPV6 && q->l3_len >= IPV6_BYTES &&
-		       ip[0] >> 4 == 6 && !q->l3_csum &&
-		       ipv6_transport(ip, hdr_len - ETH_BYTES, proto) == q->l3_len;
-	if (be16_load(hdr + 12) != ETH_TYPE_IPV4 || q->l3_len < IPV4_BYTES || q->l3_len % 4 ||
-	    ip[0] != (0x40 | q->l3_len / 4))
-		return false;
-	if (!q->tso && !q->l4_csum)
-		return true;
-	/* A checksum over a part of a packet makes no sense. */
-	return ip[IP4_PROTO] == proto && !(be16_load(ip + IP4_FRAG) & IP4_FRAG_MASK);
 }
 
 /* The whole checksum is asked for: padding must not be in it, so the IP header's length must be the frame's. */
@@ -92,16 +30,10 @@ static bool length_fits(const struct offload_req *q, const uint8_t *ip, size_t l
 	return said == len - q->l3_off;
 }
 
-static int plan_tso(const struct offload_req *q, const uint8_t *hdr, size_t len, size_t frame_max,
-		    struct offload_plan *p)
+static void plan_tso(const struct offload_req *q, size_t len, struct offload_plan *p)
 {
 	size_t need = offload_hdr_need(q);
 
-	if (!q->tcp || q->l4_words < TCP_BYTES / 4 || hdr[p->l4_off + TCP_DOFF] >> 4 != q->l4_words)
-		return -EPROTO;
-	if (need > OFFLOAD_HDR_MAX || len <= need || q->mss < OFFLOAD_MSS_MIN ||
-	    need + q->mss > frame_max)
-		return -EPROTO;
 	p->hdr_len = (uint16_t)need;
 	p->mss = q->mss;
 	p->payload_len = (uint32_t)(len - need);
@@ -109,13 +41,12 @@ static int plan_tso(const struct offload_req *q, const uint8_t *hdr, size_t len,
 	p->l4_csum = true;
 	p->l4_partial = false;
 	p->l3_csum = !q->ipv6;
-	return 0;
 }
 
 int offload_plan(const struct offload_req *q, const uint8_t *hdr, size_t hdr_len, size_t len,
 		 size_t frame_max, struct offload_plan *ret)
 {
-	size_t l4_off = (size_t)q->l3_off + q->l3_len, l4_min = q->tcp ? TCP_BYTES : UDP_BYTES;
+	size_t l4_off = (size_t)q->l3_off + q->l3_len;
 	struct offload_plan p = { .seg_cnt = 1 };
 
 	if (!q->tso && len > frame_max)
@@ -124,7 +55,13 @@ int offload_plan(const struct offload_req *q, const uint8_t *hdr, size_t hdr_len
 		*ret = p;
 		return 0;
 	}
-	if (!l3_fits(q, hdr, hdr_len))
+	if (!offload_guard_l3(q, hdr, hdr_len))
+		return -EPROTO;
+	if ((q->tso || q->l4_csum) && !offload_guard_l4(q, hdr_len))
+		return -EPROTO;
+	if (q->tso && (offload_hdr_need(q) > hdr_len || !offload_guard_tso(q, hdr, len, frame_max)))
+		return -EPROTO;
+	if (!q->tso && q->l4_csum && !q->l4_partial && !length_fits(q, hdr + q->l3_off, len))
 		return -EPROTO;
 
 	p.tso = q->tso;
@@ -136,17 +73,8 @@ int offload_plan(const struct offload_req *q, const uint8_t *hdr, size_t hdr_len
 	p.l3_off = q->l3_off;
 	p.l4_off = (uint16_t)l4_off;
 	p.check_off = (uint16_t)(l4_off + (q->tcp ? TCP_CHECK : UDP_CHECK));
-	if ((q->tso || q->l4_csum) && l4_off + l4_min > hdr_len)
-		return -EPROTO;
-	if (q->tso) {
-		int r = offload_hdr_need(q) <= hdr_len ? plan_tso(q, hdr, len, frame_max, &p)
-						       : -EPROTO;
-
-		if (r < 0)
-			return r;
-	} else if (q->l4_csum && !q->l4_partial && !length_fits(q, hdr + q->l3_off, len)) {
-		return -EPROTO;
-	}
+	if (q->tso)
+		plan_tso(q, len, &p);
 	*ret = p;
 	return 0;
 }
