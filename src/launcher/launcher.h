@@ -353,6 +353,8 @@ void set_net_init(struct set *s);
 /* set_net_start(): the two processes; set_net_attach(): their first messages. -errno after START_FAIL(). */
 MUST_USE int set_net_start(struct launcher *l, struct set *s, uid_t uid);
 MUST_USE int set_net_attach(struct launcher *l, struct set *s);
+/* set_net_memory(): bytes that the network part of a set needs, besides the guest's memory. */
+uint64_t set_net_memory(const struct ctl_l_instance_start *c);
 /* set_net_wrong(): what is wrong with the interfaces of @c; NULL: nothing. */
 const char *set_net_wrong(const struct ctl_l_instance_start *c);
 bool set_net_waits(const struct set *s);

@@ -94,7 +94,7 @@ static void set_free(struct launcher *l, struct set *s)
 
 	cores_give(&l->cores, s->num);
 	if (s->mem_taken)
-		memory_give(&l->memory, s->conf.ram_bytes);
+		memory_give(&l->memory, s->conf.ram_bytes + set_net_memory(&s->conf));
 	s->mem_taken = false;
 	log_info("set.gone", "inst=%s reason=%u text=\"%s\"", s->conf.instance_id, s->reason,
 		 s->text);

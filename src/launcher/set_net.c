@@ -48,6 +48,12 @@ void set_net_init(struct set *s)
 	}
 }
 
+/* Both processes, and two rings of a MiB for each interface with what card and wire keep beside them. */
+uint64_t set_net_memory(const struct ctl_l_instance_start *c)
+{
+	return c->interface_cnt ? (8 + 3 * (uint64_t)c->interface_cnt) * MIB : 0;
+}
+
 const char *set_net_wrong(const struct ctl_l_instance_start *c)
 {
 	static const uint8_t none[6];

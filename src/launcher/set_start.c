@@ -111,12 +111,12 @@ static int take_resources(struct launcher *l, struct set *s)
 {
 	const struct ctl_l_instance_start *c = &s->conf;
 
-	if (memory_take(&l->memory, c->ram_bytes) < 0)
+	if (memory_take(&l->memory, c->ram_bytes + set_net_memory(c)) < 0)
 		return START_FAIL(l, s, -ENOMEM,
 				  "host has %llu MiB free, %s needs %llu MiB: stop an instance or "
 				  "use a smaller type",
 				  (unsigned long long)(memory_free(&l->memory) / MIB), c->type_name,
-				  (unsigned long long)(c->ram_bytes / MIB));
+				  (unsigned long long)((c->ram_bytes + set_net_memory(c)) / MIB));
 	s->mem_taken = true;
 	if (cores_take(&l->cores, s->num, c->cores, c->threads) < 0)
 		return START_FAIL(l, s, -ENOSPC,
