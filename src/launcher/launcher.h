@@ -367,6 +367,10 @@ unsigned set_net_boot(struct set *s, struct ctl_hv_config *conf, int *fds, unsig
 void set_net_end(struct launcher *l, struct set *s);
 
 /* ---- wire.c */
+
+/* A new wire gets every port at once, before it reads the first: the socket must hold them all. */
+enum { WIRE_CTL_BYTES = 4 << 20 };
+
 /* wire_open(): its socket, while everything is allowed. A failure only means: no network on this host. */
 void wire_open(struct launcher *l);
 void wire_start(struct launcher *l);

@@ -8,11 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "base/fd.h"
 #include "base/num.h"
 #include "cgroup.h"
 #include "cores.h"
@@ -407,6 +409,43 @@ static void nft__messages_follow_each_other_without_a_gap(void **state)
 	assert_int_equal(nft_build(&rules, buf, (size_t)len - 1), -EMSGSIZE);
 }
 
+/* Return: how many ports a socket takes that nobody reads, up to all a host can have. */
+static unsigned ports_taken(int bytes)
+{
+	const unsigned all = SETS_MAX * CTL_INTERFACES_MAX + GATEWAYS_MAX;
+	struct ctl_wire_port_ref ref = { .interface_id = "eni-0123456789abcdef0" };
+	struct wire_port p;
+	unsigned cnt = 0;
+	int a, b;
+
+	wire_port_init(&p);
+	assert_int_equal(wire_port_new(&p, ref.interface_id), 0);
+	assert_int_equal(fd_socketpair(SOCK_SEQPACKET, &a, &b), 0);
+	assert_int_equal(fcntl(a, F_SETFL, O_RDWR | O_NONBLOCK), 0);
+	assert_int_equal(setsockopt(a, SOL_SOCKET, bytes ? SO_SNDBUFFORCE : SO_PRIORITY, &bytes,
+				    sizeof(bytes)),
+			 0);
+	while (cnt < all && ctl_send(a, CTL_WIRE_PORT_ADD, cnt, &ref,
+				     (int[]){ p.ring, p.wire_kick, p.user_kick }, 3) == 0)
+		cnt++;
+	close(a);
+	close(b);
+	close(p.ring);
+	close(p.wire_kick);
+	close(p.user_kick);
+	return cnt;
+}
+
+static void wire__gets_all_ports_of_a_full_host_at_once(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip(); /* only root may have so large a buffer */
+	assert_int_equal(ports_taken(WIRE_CTL_BYTES), SETS_MAX * CTL_INTERFACES_MAX + GATEWAYS_MAX);
+	assert_true(ports_taken(0) < SETS_MAX * CTL_INTERFACES_MAX +
+					     GATEWAYS_MAX); /* an ordinary one is too small */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -424,6 +463,7 @@ int main(void)
 		cmocka_unit_test(jail_path__follows_no_link_and_never_leaves),
 		cmocka_unit_test(default_route__is_found_among_others),
 		cmocka_unit_test(default_route__that_is_not_there_is_not_made_up),
+		cmocka_unit_test(wire__gets_all_ports_of_a_full_host_at_once),
 		cmocka_unit_test(nft__messages_follow_each_other_without_a_gap),
 	};
 

@@ -249,8 +249,10 @@ static int tunnel_channel(struct launcher *l)
 	return TAKE_FD(mine);
 }
 
+/* #syscalls:launcher setsockopt */
 static int wire_config(struct launcher *l)
 {
+	const int bytes = WIRE_CTL_BYTES;
 	struct ctl_wire_config conf = { .mtu = l->overlay_mtu };
 	CLEANUP(fd_closep) int channel = -1, service = -1;
 	int fds[3], r;
@@ -266,6 +268,8 @@ static int wire_config(struct launcher *l)
 	fds[1] = channel;
 	fds[2] = service;
 	l->wire_seq = WIRE_SEQ_CONFIG;
+	if (setsockopt(l->wire->ctl, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)) < 0)
+		return -errno;
 	return child_send(l->wire, CTL_WIRE_CONFIG, WIRE_SEQ_CONFIG, &conf, fds, ARRAY_SIZE(fds));
 }
 
