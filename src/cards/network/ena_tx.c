@@ -359,6 +359,7 @@ bool ena_tx_turn(struct ena *e)
 	unsigned n = e->conf.queue_pairs, i;
 	bool did = false;
 
+	must(n > 0);
 	for (i = 0; i < n && ena_live(e); i++) {
 		struct ena_txq *q = &e->txq[(e->turn + i) % n];
 
