@@ -88,6 +88,8 @@ int verb_forward(const struct verb *v, int argc, char **argv)
 	code = port_read(argv[1], &port);
 	if (code == CLI_OK && host)
 		code = port_read(host, &host_port);
+	if (code == CLI_OK && host_port)
+		code = host_port_check((unsigned)host_port);
 	if (code == CLI_OK)
 		code = forward_make(argv[0], port, host_port, &f);
 	if (code == CLI_OK && cli_json)

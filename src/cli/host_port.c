@@ -148,6 +148,24 @@ void host_port_close(unsigned port)
 	(void)!monitor_line(command, answer, sizeof(answer));
 }
 
+int host_port_check(unsigned port)
+{
+	const struct sockaddr_in sa = { .sin_family = AF_INET,
+					.sin_port = htons((uint16_t)port),
+					.sin_addr.s_addr = htonl(INADDR_ANY) };
+	CLEANUP(fd_closep) int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	const int on = 1; /* ends of old connections do not count, listeners do */
+
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
+		return CLI_OK; /* nobody can say */
+	if (bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0 && errno == EADDRINUSE &&
+	    !(host_is_simulated() && port_is_open(port)))
+		return cli_error("a program of this machine listens on port %u: choose another "
+				 "with --host-port",
+				 port);
+	return CLI_OK;
+}
+
 unsigned host_port_free(void)
 {
 	struct sockaddr_in sa = { .sin_family = AF_INET,

@@ -12,5 +12,7 @@
 MUST_USE int host_port_open(unsigned port);
 /* host_port_close(): best effort. */
 void host_port_close(unsigned port);
+/* host_port_check(): a port that a program of this machine listens on would be taken from it. Return: as host_port_open(). */
+MUST_USE int host_port_check(unsigned port);
 /* host_port_free(): a port of this machine nobody uses, if the host is simulated; 0: the host may choose. */
 unsigned host_port_free(void);

@@ -1114,6 +1114,11 @@ def test_forwarded_ports_lead_in_and_are_open_to_the_outside_only():
         (8080, a["id"], 80, True), (20000, a["id"], 22, True), (20001, b["id"], 22, True)]
     h.wrong(1, "forward", "b", "81", "--host-port", "8080", want=["port 8080", "leads to port 80", "niter forward rm"])
     h.wrong(1, "forward", "nobody", "22", want=["unknown instance"])
+    with socket.socket() as other:  # the machine's own SSH server must not be taken from it
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = str(other.getsockname()[1])
+        h.wrong(1, "forward", "b", "22", "--host-port", taken, want=["listens on port " + taken, "--host-port"])
     for bad in ("0", "65536", "x", "022", "-1"):
         h.wrong(2, "forward", "a", *(["--"] if bad == "-1" else []), bad, want=["no port"])
     h.wrong(2, "forward", "a", "22", "--host-port", "x", want=["no port"])
