@@ -305,9 +305,31 @@ int verb_rm(const struct verb *v, int argc, char **argv)
 	return for_each("instance.rm", cnt, argv, json_pack("{s:b}", "wait", !no_wait));
 }
 
+/* "750 Mbit/s", "1.25 Gbit/s" */
+static const char *rate_text(char *buf, size_t cap, uint64_t bps)
+{
+	if (bps < UINT64_C(1000000000))
+		snprintf(buf, cap, "%u Mbit/s", (unsigned)(bps / 1000000));
+	else
+		snprintf(buf, cap, "%g Gbit/s", (double)(bps / 1000000) / 1000);
+	return buf;
+}
+
+/* "32 Mbit/s, bursts of 5 Gbit/s" */
+static void cell_network(struct table *t, const json_t *i)
+{
+	uint64_t base = u64_of(i, "network_bps_baseline"), burst = u64_of(i, "network_bps_burst");
+	char a[32], b[32], cell[96];
+
+	snprintf(cell, sizeof(cell), "%s%s%s", rate_text(a, sizeof(a), base),
+		 burst > base ? ", bursts of " : "",
+		 burst > base ? rate_text(b, sizeof(b), burst) : "");
+	table_add(t, cell);
+}
+
 int verb_types(const struct verb *v, int argc, char **argv)
 {
-	static const char *const heads[] = { "TYPE", "VCPUS", "CORES", "MEMORY" };
+	static const char *const heads[] = { "TYPE", "VCPUS", "CORES", "MEMORY", "NETWORK" };
 	struct table t = { .col_cnt = ARRAY_SIZE(heads) };
 	json_t *result = NULL, *i;
 	char buf[32];
@@ -329,6 +351,7 @@ int verb_types(const struct verb *v, int argc, char **argv)
 			snprintf(buf, sizeof(buf), "%u", (unsigned)u64_of(i, "cores"));
 			table_add(&t, buf);
 			table_add(&t, size_text(buf, sizeof(buf), u64_of(i, "ram_bytes")));
+			cell_network(&t, i);
 		}
 		table_print(&t);
 		table_done(&t);

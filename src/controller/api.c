@@ -105,12 +105,17 @@ static void type_list(struct conn *c, const json_t *params)
 	if (!params_take(c, params, NULL, 0))
 		return;
 	list = json_array();
-	for (size_t k = 0; k < instance_type_cnt; k++)
+	for (size_t k = 0; k < instance_type_cnt; k++) {
+		const struct instance_type *t = &instance_types[k];
+		struct type_network net = type_network(t);
+
 		(void)json_array_append_new(
-			list, json_pack("{s:s,s:i,s:i,s:I}", "name", instance_types[k].name,
-					"vcpus", (int)instance_types[k].vcpus, "cores",
-					(int)instance_types[k].vcpus / 2, "ram_bytes",
-					(json_int_t)(instance_types[k].ram_mib * MIB)));
+			list, json_pack("{s:s,s:i,s:i,s:I,s:I,s:I}", "name", t->name, "vcpus",
+					(int)t->vcpus, "cores", (int)t->vcpus / 2, "ram_bytes",
+					(json_int_t)(t->ram_mib * MIB), "network_bps_baseline",
+					(json_int_t)net.bps_baseline, "network_bps_burst",
+					(json_int_t)net.bps_burst));
+	}
 	conn_result(c, json_pack("{s:o}", "types", list));
 }
 
