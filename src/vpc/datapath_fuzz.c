@@ -40,7 +40,7 @@ static uint8_t syn_seen[SEEN], out_seen[SEEN];
 static struct vpc_port *port_new(void)
 {
 	static const uint8_t seed[16] = { 1 };
-	struct vpc_map *m;
+	static struct vpc_map *m; /* where LeakSanitizer looks */
 	struct vpc_port *p;
 	struct vpc_addr peer = vpc_ipv4(PEER);
 	struct vpc_rule rule[2] = { { .egress = true, .proto = VPC_PROTO_ALL },
