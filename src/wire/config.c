@@ -49,20 +49,6 @@ static int socket_take(struct wire *w, struct ctl_msg *m, unsigned idx, int *fd,
 	return r;
 }
 
-/* A channel that knows nothing yet. */
-static void peers_introduce(struct wire *w)
-{
-	unsigned i;
-
-	for (i = 0; i < WIRE_PEERS_MAX; i++) {
-		if (!w->peer[i].id)
-			continue;
-		keys_peer_set(w, &w->peer[i]);
-		if (tunnel_peer_shared(w, i))
-			peer_event(w, &w->peer[i], PEER_EV_WANT);
-	}
-}
-
 /* Again after the start: the sockets are replaced, everything else stays. */
 static int configure(struct wire *w, struct ctl_msg *m)
 {
@@ -82,7 +68,7 @@ static int configure(struct wire *w, struct ctl_msg *m)
 	if (r < 0)
 		return r;
 	w->udp_watched_out = false;
-	peers_introduce(w);
+	keys_opened(w);
 	log_info("wire.configured", "mtu=%u", m->u.wire_config.mtu);
 	return 0;
 }

@@ -178,6 +178,34 @@ void keys_message(struct wire *w, struct ctl_msg *m)
 		log_warn_limited("tunnel_channel.unexpected", "type=%#x", (unsigned)m->type);
 }
 
+static void unanswered(struct wire *w)
+{
+	unsigned i;
+
+	w->keys_asked = 0;
+	for (i = 0; i < WIRE_TUNNELS_MAX; i++)
+		if (w->tunnel[i].keys == KEYS_WANTED || w->tunnel[i].keys == KEYS_ASKED)
+			w->tunnel[i].keys = KEYS_NONE;
+}
+
+void keys_opened(struct wire *w)
+{
+	unsigned i;
+
+	unanswered(w);
+	for (i = 0; i < WIRE_PEERS_MAX; i++) {
+		struct peer *p = &w->peer[i];
+
+		if (!p->id)
+			continue;
+		p->epoch = 0;
+		peer_clock_init(&p->clock);
+		keys_peer_set(w, p);
+		if (tunnel_peer_shared(w, i))
+			peer_event(w, p, PEER_EV_WANT);
+	}
+}
+
 void keys_closed(struct wire *w)
 {
 	unsigned i;
@@ -187,10 +215,7 @@ void keys_closed(struct wire *w)
 	if (w->tunnel_fd >= 0)
 		loop_del(&w->loop, w->tunnel_fd);
 	fd_closep(&w->tunnel_fd);
-	w->keys_asked = 0;
-	for (i = 0; i < WIRE_TUNNELS_MAX; i++)
-		if (w->tunnel[i].keys == KEYS_WANTED || w->tunnel[i].keys == KEYS_ASKED)
-			w->tunnel[i].keys = KEYS_NONE;
+	unanswered(w);
 	for (i = 0; i < WIRE_PEERS_MAX; i++)
 		w->peer[i].clock.due_ns = PEER_NEVER;
 }

@@ -94,15 +94,17 @@ static void rx_wipe_due(struct wire *w, struct tunnel *t, uint64_t now_ns)
 		t->rx_spi[n++] = 0;
 }
 
-/* Receiving keys of epochs before @epoch (0: of all) end at @at_ns. */
-static void rx_end(struct wire *w, struct tunnel *t, uint32_t epoch, uint64_t at_ns)
+/* Receiving keys that are older than those with @spi (0: all) end at @at_ns. */
+static void rx_end(struct wire *w, struct tunnel *t, uint32_t spi, uint64_t at_ns)
 {
-	unsigned i;
+	unsigned i = 0;
 
-	for (i = 0; i < WIRE_RX_KEPT; i++) {
+	while (spi && i < WIRE_RX_KEPT && t->rx_spi[i] != spi)
+		i++;
+	for (i += spi != 0; i < WIRE_RX_KEPT; i++) {
 		struct rx_sa *sa = tunnel_rx_find(w, t->rx_spi[i]);
 
-		if (sa && (!epoch || sa->epoch != epoch) && sa->wipe_ns > at_ns)
+		if (sa && sa->wipe_ns > at_ns)
 			sa->wipe_ns = at_ns;
 	}
 	wire_due(w, at_ns);
@@ -241,7 +243,7 @@ static void tx_switch(struct wire *w, struct tunnel *t)
 	t->tx = t->next;
 	memset(&t->next, 0, sizeof(t->next));
 	t->switch_ns = PEER_NEVER;
-	rx_end(w, t, t->tx.epoch, w->now_ns + WIRE_WIPE_NS);
+	rx_end(w, t, t->tx.rx_spi, w->now_ns + WIRE_WIPE_NS);
 	egress_held(w, index_of(w, t));
 }
 
@@ -249,7 +251,7 @@ void tunnel_rx_used(struct wire *w, struct rx_sa *sa)
 {
 	struct tunnel *t = &w->tunnel[sa->tunnel];
 
-	if (t->switch_ns != PEER_NEVER && t->next.epoch == sa->epoch)
+	if (t->switch_ns != PEER_NEVER && t->next.rx_spi == sa->spi)
 		tx_switch(w, t);
 }
 
@@ -312,7 +314,7 @@ int tunnel_install(struct wire *w, struct tunnel *t, const struct ctl_tun_key *k
 	if (t->next.esp)
 		tx_switch(w, t);
 	rx_add(w, t, k->rx.spi, k->epoch, TAKE_PTR(rx));
-	t->next = (struct tx_sa){ .esp = TAKE_PTR(tx), .epoch = k->epoch };
+	t->next = (struct tx_sa){ .esp = TAKE_PTR(tx), .epoch = k->epoch, .rx_spi = k->rx.spi };
 	t->switch_ns = w->now_ns + (t->tx.esp ? WIRE_SWITCH_NS : WIRE_SWITCH_FIRST_NS);
 	t->keys = KEYS_HERE;
 	w->cnt.keys_installed++;

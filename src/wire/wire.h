@@ -150,7 +150,8 @@ struct rx_sa {
 struct tx_sa {
 	struct esp_tx *esp; /* owned; NULL: none */
 	uint32_t epoch;
-	bool told; /* that it is exhausted */
+	uint32_t rx_spi; /* of the receiving keys that came with it */
+	bool told;       /* that it is exhausted */
 };
 
 /*
@@ -341,6 +342,8 @@ void keys_message(struct wire *w, struct ctl_msg *m);
 void keys_handshake(struct wire *w, const uint8_t *buf, size_t len, const struct udp_addr *from);
 /* keys_ask(): sends CTL_TUN_KEY_READ as far as it may. */
 void keys_ask(struct wire *w);
+/* keys_opened(): a channel that knows nothing yet. What is installed goes on until it is replaced. */
+void keys_opened(struct wire *w);
 /* keys_closed(): niter-security is gone. What is installed goes on. */
 void keys_closed(struct wire *w);
 

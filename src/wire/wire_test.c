@@ -865,6 +865,24 @@ static void security__gone_is_survived(void **state)
 	assert_int_equal(rig_recv(b1, NULL), 5);
 }
 
+/* The launcher replaces the channel: niter-security on this side forgets, traffic goes on, new keys come. */
+static void security__another_channel_costs_no_packet(void **state)
+{
+	uint32_t sent = 0, lost = 0, before, i;
+
+	(void)state;
+	map_all();
+	settle();
+	traffic(&sent, &lost);
+	before = b.w.peer[0].epoch;
+	rig_channel(&a);
+	for (i = 0; i < 300; i++)
+		traffic(&sent, &lost);
+	assert_int_equal(lost, 0);
+	assert_true(b.w.peer[0].epoch > before);
+	assert_int_equal(a.w.peer[0].epoch, b.w.peer[0].epoch);
+}
+
 static void peer__another_fingerprint_under_the_same_name_gets_new_keys(void **state)
 {
 	struct ctl_wire_peer p = {
@@ -981,6 +999,7 @@ int main(void)
 		T(restart__of_one_end_costs_seconds_and_repeats_no_key),
 		T(restart__strange_packets_make_the_one_that_knows_nothing_ask),
 		T(security__gone_is_survived),
+		T(security__another_channel_costs_no_packet),
 		T(peer__another_fingerprint_under_the_same_name_gets_new_keys),
 		T(peer__removed_takes_its_keys_along),
 		T(batches__are_cut_and_joined_by_the_kernel),

@@ -61,12 +61,31 @@ static void refs(struct wire *w)
 	w->udp_ref = (struct loop_ref){ REF_UDP, w };
 }
 
-void rig_init(struct rig *r, uint8_t host)
+/* A fresh channel, service socket and fake niter-security; the UDP socket stays. */
+void rig_channel(struct rig *r)
 {
 	static uint64_t seed;
-	int tun, svc, sec;
 	struct ctl_msg *m = &r->msg;
+	int tun, svc, sec;
 
+	fd_closep(&r->service);
+	tunnel_fake_done(&r->sec);
+	must(fd_socketpair(SOCK_SEQPACKET, &r->service, &svc) == 0);
+	must(fd_socketpair(SOCK_SEQPACKET, &sec, &tun) == 0);
+	tunnel_fake_init(&r->sec, sec, r->host, (uint64_t)r->host << 8 | (++seed & 0xff));
+	memset(m, 0, sizeof(*m));
+	m->type = CTL_WIRE_CONFIG;
+	m->u.wire_config.mtu = RIG_MTU;
+	m->fds.fd[0] = dup(r->udp_fd);
+	m->fds.fd[1] = tun;
+	m->fds.fd[2] = svc;
+	m->fds.cnt = 3;
+	rig_control(r, m);
+	must(m->u.ack.err == 0 && r->w.udp.fd >= 0 && r->w.service_fd >= 0);
+}
+
+void rig_init(struct rig *r, uint8_t host)
+{
 	if (null_fd < 0) {
 		must(crypto_init() == 0 && packet_gcm_init() == 0);
 		null_fd = fcntl(open("/dev/null", O_RDWR | O_CLOEXEC), F_DUPFD_CLOEXEC, CTL_FD + 1);
@@ -76,17 +95,10 @@ void rig_init(struct rig *r, uint8_t host)
 	must(wire_init(&r->w, 1) == 0);
 	refs(&r->w);
 	r->now_ns = r->w.now_ns = T0;
-	must(fd_socketpair(SOCK_SEQPACKET, &r->service, &svc) == 0);
-	must(fd_socketpair(SOCK_SEQPACKET, &sec, &tun) == 0);
-	tunnel_fake_init(&r->sec, sec, host, (uint64_t)host << 8 | (++seed & 0xff));
-	m->type = CTL_WIRE_CONFIG;
-	m->u.wire_config.mtu = RIG_MTU;
-	m->fds.fd[0] = udp_socket(&r->udp_port);
-	m->fds.fd[1] = tun;
-	m->fds.fd[2] = svc;
-	m->fds.cnt = 3;
-	rig_control(r, m);
-	must(r->w.udp.fd >= 0 && r->w.service_fd >= 0);
+	r->udp_fd = udp_socket(&r->udp_port);
+	r->host = host;
+	r->service = r->sec.fd = -1;
+	rig_channel(r);
 }
 
 void rig_done(struct rig *r)
@@ -102,6 +114,7 @@ void rig_done(struct rig *r)
 	wire_done(&r->w);
 	tunnel_fake_done(&r->sec);
 	fd_closep(&r->service);
+	fd_closep(&r->udp_fd);
 }
 
 int rig_request(struct rig *r, enum ctl_type type, const void *body, size_t len)

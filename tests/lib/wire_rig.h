@@ -29,6 +29,8 @@ struct rig {
 	struct wire w;
 	struct tunnel_fake sec;
 	int service; /* our end */
+	int udp_fd;  /* ours: the wire has a copy */
+	uint8_t host;
 	uint16_t udp_port;
 	uint64_t now_ns;
 	struct rig_port port[RIG_PORTS];
@@ -40,6 +42,8 @@ struct rig {
 /* rig_init(): @host 1 … 250: its fingerprint, its share of MACs and addresses. */
 void rig_init(struct rig *r, uint8_t host);
 void rig_done(struct rig *r);
+/* rig_channel(): the launcher configures it anew: another channel to niter-security, another service socket. */
+void rig_channel(struct rig *r);
 
 /* rig_peer(): @r learns of @other. Host numbers are peer ids. */
 void rig_peer(struct rig *r, const struct rig *other);
