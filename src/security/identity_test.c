@@ -165,6 +165,8 @@ static bool memory_has(const struct key *k)
 	while (fgets(line, sizeof(line), maps)) {
 		if (sscanf(line, "%lx-%lx r", &from, &to) != 2) /* NOLINT(cert-err34-c) */
 			continue;
+		if (to - from > 1UL << 32) /* a sanitizer's map of the memory */
+			continue;
 		for (at = from; at < to; at += sizeof(chunk) - len) {
 			n = pread(mem, chunk, to - at < sizeof(chunk) ? to - at : sizeof(chunk),
 				  (off_t)at);

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "base/bytes.h"
 #include "crypto/crypto.h"
 #include "crypto/hex_test.h"
 
@@ -152,7 +153,7 @@ static void tunnel_sa__agrees_with_a_second_implementation(void **state)
 		assert_int_equal(tunnel_sa(secret, i, 7, 0x1001, &sa), 0);
 		assert_memory_equal(sa.key, w, 32);
 		assert_memory_equal(sa.salt, w + 32, 4);
-		assert_int_equal(sa.spi, w[36] | w[37] << 8 | w[38] << 16 | (uint32_t)w[39] << 24);
+		assert_int_equal(sa.spi, le32_load(w + 36));
 	}
 }
 
