@@ -35,6 +35,7 @@ struct col {
 };
 
 struct net_table {
+	unsigned idx; /* of its list's statement; below STORE_LISTS_MAX */
 	const char *name;
 	const char *order;
 	size_t row_bytes, key_cnt, col_cnt; /* the first key_cnt columns are the key */
@@ -49,7 +50,8 @@ struct net_table {
 	.name = (t), .order = (o), .row_bytes = sizeof(struct s), .key_cnt = (keys), .col_cnt = (n)
 
 /* clang-format off: tables */
-const struct net_table net_vpcs = { TABLE(vpc, "vpc", "created_ms, id", 1, 8),
+const struct net_table net_vpcs = { .idx = 0,
+				    TABLE(vpc, "vpc", "created_ms, id", 1, 8),
 				    .col = {
 					    COL(vpc, id, COL_TEXT),
 					    COL(vpc, account, COL_TEXT),
@@ -60,7 +62,8 @@ const struct net_table net_vpcs = { TABLE(vpc, "vpc", "created_ms, id", 1, 8),
 					    COL(vpc, is_default, COL_BOOL),
 					    COL(vpc, created_ms, COL_U64),
 				    } };
-const struct net_table net_subnets = { TABLE(subnet, "subnet", "created_ms, id", 1, 6),
+const struct net_table net_subnets = { .idx = 1,
+				       TABLE(subnet, "subnet", "created_ms, id", 1, 6),
 				       .col = {
 					       COL(subnet, id, COL_TEXT),
 					       COL(subnet, vpc_id, COL_TEXT),
@@ -69,7 +72,8 @@ const struct net_table net_subnets = { TABLE(subnet, "subnet", "created_ms, id",
 					       COL(subnet, is_default, COL_BOOL),
 					       COL(subnet, created_ms, COL_U64),
 				       } };
-const struct net_table net_groups = { TABLE(group, "security_group", "created_ms, id", 1, 6),
+const struct net_table net_groups = { .idx = 2,
+				      TABLE(group, "security_group", "created_ms, id", 1, 6),
 				      .col = {
 					      COL(group, id, COL_TEXT),
 					      COL(group, vpc_id, COL_TEXT),
@@ -78,7 +82,8 @@ const struct net_table net_groups = { TABLE(group, "security_group", "created_ms
 					      COL(group, description, COL_TEXT),
 					      COL(group, created_ms, COL_U64),
 				      } };
-const struct net_table net_group_rules = { TABLE(group_rule, "security_rule",
+const struct net_table net_group_rules = { .idx = 3,
+					   TABLE(group_rule, "security_rule",
 						 "group_id, egress, id", 1, 9),
 					   .col = {
 						   COL(group_rule, id, COL_TEXT),
@@ -91,7 +96,8 @@ const struct net_table net_group_rules = { TABLE(group_rule, "security_rule",
 						   COL(group_rule, prefix, COL_UINT),
 						   COL(group_rule, member_group_id, COL_REF),
 					   } };
-const struct net_table net_interfaces = { TABLE(interface, "interface", "created_ms, id", 1, 10),
+const struct net_table net_interfaces = { .idx = 4,
+					  TABLE(interface, "interface", "created_ms, id", 1, 10),
 					  .col = {
 						  COL(interface, id, COL_TEXT),
 						  COL(interface, account, COL_TEXT),
@@ -104,27 +110,31 @@ const struct net_table net_interfaces = { TABLE(interface, "interface", "created
 						  COL(interface, outside_idx, COL_UINT),
 						  COL(interface, created_ms, COL_U64),
 					  } };
-const struct net_table net_interface_groups = { TABLE(interface_group, "interface_group",
+const struct net_table net_interface_groups = { .idx = 5,
+						TABLE(interface_group, "interface_group",
 						      "interface_id, group_id", 2, 2),
 						.col = {
 							COL(interface_group, interface_id,
 							    COL_TEXT),
 							COL(interface_group, group_id, COL_TEXT),
 						} };
-const struct net_table net_gateways = { TABLE(gateway, "gateway", "id", 1, 3),
+const struct net_table net_gateways = { .idx = 6,
+					TABLE(gateway, "gateway", "id", 1, 3),
 					.col = {
 						COL(gateway, id, COL_TEXT),
 						COL(gateway, vpc_id, COL_TEXT),
 						COL(gateway, mac, COL_MAC),
 					} };
-const struct net_table net_launch_data = { TABLE(launch_data, "launch_data", "instance_id", 1, 4),
+const struct net_table net_launch_data = { .idx = 7,
+					   TABLE(launch_data, "launch_data", "instance_id", 1, 4),
 					   .col = {
 						   COL(launch_data, instance_id, COL_TEXT),
 						   COL(launch_data, key_name, COL_TEXT),
 						   COL(launch_data, public_key, COL_TEXT),
 						   COL(launch_data, user_data, COL_DATA),
 					   } };
-const struct net_table net_peers = { TABLE(peer, "peer", "number", 1, 5),
+const struct net_table net_peers = { .idx = 8,
+				     TABLE(peer, "peer", "number", 1, 5),
 				     .col = {
 					     COL(peer, number, COL_UINT),
 					     COL(peer, name, COL_TEXT),
@@ -132,14 +142,16 @@ const struct net_table net_peers = { TABLE(peer, "peer", "number", 1, 5),
 					     COL(peer, port, COL_UINT),
 					     COL(peer, fingerprint, COL_RAW),
 				     } };
-const struct net_table net_remotes = { TABLE(remote, "remote", "vpc_id, addr", 2, 4),
+const struct net_table net_remotes = { .idx = 9,
+				       TABLE(remote, "remote", "vpc_id, addr", 2, 4),
 				       .col = {
 					       COL(remote, vpc_id, COL_TEXT),
 					       COL(remote, addr, COL_UINT),
 					       COL(remote, mac, COL_MAC),
 					       COL(remote, peer, COL_UINT),
 				       } };
-const struct net_table net_forwards = { TABLE(forward, "forward", "host_port", 1, 3),
+const struct net_table net_forwards = { .idx = 10,
+					TABLE(forward, "forward", "host_port", 1, 3),
 					.col = {
 						COL(forward, host_port, COL_UINT),
 						COL(forward, instance_id, COL_TEXT),
@@ -413,17 +425,22 @@ static int rows_read(sqlite3_stmt *st, const struct net_table *t, void **ret, si
 	return 0;
 }
 
+/* The statement is kept: lists are read whenever something changes. */
 int store_net_list(struct store *s, const struct net_table *t, void **ret, size_t *ret_cnt)
 {
+	sqlite3_stmt **st = store_list_stmt(s, t->idx);
 	char sql[SQL_MAX] = "SELECT ";
-	sqlite3_stmt *st = NULL;
 	int r;
 
-	sql_cols(sql, t);
-	sql_add(sql, " FROM %s ORDER BY %s", t->name, t->order);
-	r = prepare(s, sql, &st);
-	if (r == 0)
-		r = rows_read(st, t, ret, ret_cnt);
-	sqlite3_finalize(st);
+	if (!*st) {
+		sql_cols(sql, t);
+		sql_add(sql, " FROM %s ORDER BY %s", t->name, t->order);
+		r = store_errno(sqlite3_prepare_v3(store_db(s), sql, -1, SQLITE_PREPARE_PERSISTENT,
+						   st, NULL));
+		if (r < 0)
+			return r;
+	}
+	r = rows_read(*st, t, ret, ret_cnt);
+	sqlite3_reset(*st);
 	return r;
 }

@@ -100,6 +100,7 @@ static const char *const stmt_sql[ST_CNT] = {
 struct store {
 	sqlite3 *db;
 	sqlite3_stmt *st[ST_CNT];
+	sqlite3_stmt *list[STORE_LISTS_MAX]; /* store_net.c's; NULL: not prepared yet */
 };
 
 int store_errno(int rc)
@@ -135,6 +136,12 @@ int store_errno(int rc)
 sqlite3 *store_db(struct store *s)
 {
 	return s->db;
+}
+
+sqlite3_stmt **store_list_stmt(struct store *s, unsigned idx)
+{
+	must(idx < STORE_LISTS_MAX);
+	return &s->list[idx];
 }
 
 int store_exec(sqlite3 *db, const char *sql)
@@ -618,6 +625,8 @@ void store_free(struct store *s)
 		return;
 	for (size_t i = 0; i < ST_CNT; i++)
 		sqlite3_finalize(s->st[i]);
+	for (size_t i = 0; i < STORE_LISTS_MAX; i++)
+		sqlite3_finalize(s->list[i]);
 	sqlite3_close(s->db);
 	free(s);
 }
