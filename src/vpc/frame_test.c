@@ -18,7 +18,7 @@ static struct net_frame in;
 static struct frame f;
 static enum frame_error why;
 
-static int parse(void)
+static enum frame_error parse(void)
 {
 	int r = frame_parse(in.b, in.len, in.len, &f, &why);
 

@@ -172,7 +172,7 @@ static int stats_read(struct service *s, int sock, uint32_t seq)
 int service_handle(struct service *s, int sock, const struct ctl_msg *m, uint64_t now_ns)
 {
 	uint32_t seq = m->seq;
-	int type = m->type;
+	uint32_t type = m->type;
 
 	switch (type) {
 	case CTL_VPC_INTERFACE_SET:
