@@ -258,7 +258,7 @@ unsigned rig_frame_make(const struct rig_frame *f, uint8_t *buf)
 	wr_u8(&w, 0);
 	wr_be16(&w, (uint16_t)(len - 14));
 	wr_be32(&w, 0);
-	wr_be32(&w, 0x40110000);
+	wr_be32(&w, 0x40fd0000); /* protocol 253: for experiments */
 	wr_bytes(&w, f->src_ip, 4);
 	wr_bytes(&w, f->dst_ip, 4);
 	if (len >= 38)

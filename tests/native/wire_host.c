@@ -303,6 +303,32 @@ static void seen_add(struct net *n, const struct net_datagram *d)
 	n->seen[n->seen_cnt++].iv = rd_be64(&in);
 }
 
+void net_pcap_begin(FILE *f)
+{
+	static const uint32_t head[6] = { 0xa1b2c3d4, 2 | 4 << 16, 0, 0, 65535, 101 /* raw IP */ };
+
+	must(fwrite(head, sizeof(head), 1, f) == 1);
+}
+
+/* A record is time, lengths, packet; in the writer's byte order */
+static void pcap_write(struct net *n, const struct net_datagram *d)
+{
+	uint32_t len = 28 + d->len, head[4] = { (uint32_t)n->esp, 0, len, len };
+	uint8_t outer[28];
+	struct wr w = wr_init(outer, sizeof(outer));
+
+	wr_be32(&w, 0x45000000 | len);
+	wr_be32(&w, 0);
+	wr_be32(&w, 0x40110000);
+	wr_be32(&w, d->to_b ? 0x0a4d0001 : 0x0a4d0002);
+	wr_be32(&w, d->to_b ? 0x0a4d0002 : 0x0a4d0001);
+	wr_be32(&w, 4500U << 16 | 4500);
+	wr_be32(&w, (8 + d->len) << 16);
+	must(fwrite(head, sizeof(head), 1, n->pcap) == 1 &&
+	     fwrite(outer, sizeof(outer), 1, n->pcap) == 1 &&
+	     fwrite(d->b, d->len, 1, n->pcap) == 1);
+}
+
 static void carry(struct net *n, struct net_datagram *d)
 {
 	static const uint8_t payload[8] = "ZZZZZZZZ"; /* what rig_frame_make() fills frames with */
@@ -317,6 +343,8 @@ static void carry(struct net *n, struct net_datagram *d)
 	}
 	n->esp++;
 	seen_add(n, d);
+	if (n->pcap)
+		pcap_write(n, d);
 	if (n->fate == NET_KEEP && n->kept_cnt < NET_QUEUE)
 		n->kept[n->kept_cnt++] = *d;
 	if (n->fate == NET_FLIP)

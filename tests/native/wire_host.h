@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 #include "proto/control.h"
@@ -83,11 +84,14 @@ struct net {
 	} * seen;
 	size_t seen_cnt, seen_cap;
 	uint64_t esp, handshakes, others;
+	FILE *pcap; /* borrowed; ESP packets go there as if 10.77.0.1 and .2 had sent them; NULL: nowhere */
 	bool clear; /* a tag of a frame was readable */
 };
 
 void net_init(struct net *n, struct wire_host *a, struct wire_host *b);
 void net_done(struct net *n);
+/* net_pcap_begin(): the header of a capture file. */
+void net_pcap_begin(FILE *f);
 /* net_send(): @d as it is. */
 void net_send(struct net *n, const struct net_datagram *d);
 
