@@ -306,6 +306,41 @@ static void network_guest__without_buffers_loses_frames_and_stops_nobody(void **
 	assert_int_equal(guest_recv(WAIT_MS), f.len);
 }
 
+/* Both directions share the packet rate: a guest that sends without end must still hear. */
+static void network_guest__that_floods_still_hears(void **state)
+{
+	struct ena_driver_sg sg = { guest.send_at, 60 };
+	unsigned heard = 0, i;
+	uint64_t end;
+
+	(void)state;
+	configure(0, 4000);
+	udp_out(4000, 100);
+	guest_send();
+	assert_int_equal(wire_take(WAIT_MS), f.len);
+	udp_out(4000, 18);
+	memcpy(ena_client_p(&guest, guest.send_at), f.b, 60);
+	net_eth(&f, mac, peer_mac, ETH_TYPE_IPV4);
+	net_ipv4(&f, PEER, US, IP_UDP, 108);
+	net_udp(&f, 5201, 4000);
+	for (i = 0; i < 200; i++)
+		wire_give();
+	/* In this time 8000 packets may pass, and 8000 and more want to go out. */
+	for (end = clock_ns() + 2000000000; clock_ns() < end && heard < 200;) {
+		assert_true(ena_driver_tx_reap(&guest.d, 0) >= 0);
+		for (i = 0; ena_driver_tx(&guest.d, 0, &sg, 1, NULL) >= 0; i++)
+			;
+		if (i)
+			ena_driver_ring_db(&guest.d, &guest.d.q[0].tx);
+		while (wire_take(0))
+			;
+		while (guest_recv(0))
+			heard++;
+		usleep(500);
+	}
+	assert_int_equal(heard, 200);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(int argc, char **argv)
@@ -317,6 +352,7 @@ int main(int argc, char **argv)
 		T(network_guest__its_resets_change_no_configuration),
 		T(network_guest__waits_for_its_bandwidth),
 		T(network_guest__frames_for_it_wait_in_the_ring),
+		T(network_guest__that_floods_still_hears),
 		T(network_guest__without_buffers_loses_frames_and_stops_nobody),
 	};
 

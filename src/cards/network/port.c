@@ -309,9 +309,10 @@ void port_metadata_rx(struct port *p, const struct frame *f, const uint8_t *fram
 
 /* ---- turns ---- */
 
+/* Both directions share the packet rate: they take turns in being first at it, else the first would take all. */
 bool port_service(struct port *p, uint64_t now_ns)
 {
-	bool did, gave;
+	bool did, gave = false;
 
 	p->now_ns = now_ns;
 	p->tx_wake_ns = UINT64_MAX;
@@ -319,9 +320,13 @@ bool port_service(struct port *p, uint64_t now_ns)
 		vpc_port_tick(p->vpc, now_ns);
 		p->tick_ns = now_ns + PORT_TICK_NS;
 	}
+	p->rx_first = !p->rx_first;
+	if (p->rx_first)
+		gave = ring_pump(p);
 	did = ena_service(p->ena, now_ns);
-	gave = replies_give(p);
-	gave |= ring_pump(p);
+	gave |= replies_give(p);
+	if (!p->rx_first)
+		gave |= ring_pump(p);
 	if (gave)
 		ena_rx_flush(p->ena);
 	return did || gave;

@@ -51,6 +51,7 @@ struct port {
 	uint64_t now_ns;                          /* of this turn */
 	uint64_t tick_ns, tx_wake_ns, rx_wake_ns; /* UINT64_MAX: nothing to wait for */
 	bool ring_lost;
+	bool rx_first; /* in this turn */
 
 	/* The frame that was offered last, until it is committed. */
 	enum vpc_verdict verdict;
