@@ -122,7 +122,9 @@ static enum vpc_verdict tx_service(struct vpc_port *p, uint64_t now_ns, struct f
 {
 	unsigned why;
 
-	why = f->len > VPC_METADATA_MTU + ETH_BYTES ? VPC_R_MTU : guard_service_rate(p, now_ns);
+	why = f->len > VPC_METADATA_MTU + ETH_BYTES
+		      ? VPC_R_MTU
+		      : guard_service_rate(p, LIMIT_LINK_LOCAL, now_ns);
 	if (why != VPC_PASS)
 		return drop(p, VPC_TX, why);
 	memcpy(f->h, vpc_metadata_mac, 6);
@@ -155,7 +157,7 @@ static enum vpc_verdict tx_ipv4(struct vpc_port *p, uint64_t now_ns, struct fram
 	unsigned why;
 
 	if (is_dhcp(p, f)) {
-		why = guard_service_rate(p, now_ns);
+		why = guard_service_rate(p, LIMIT_ANSWERS, now_ns);
 		return why == VPC_PASS ? VPC_DHCP : drop(p, VPC_TX, why);
 	}
 	why = guard_src_addr(p, f);

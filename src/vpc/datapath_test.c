@@ -537,7 +537,8 @@ static void metadata__a_flood_is_cut_as_on_ec2(void **state)
 	}
 	assert_in_range(passed, 1000, 1100);
 	assert_true(vpc_port_counters(port)->drop[VPC_TX][VPC_R_SERVICE_RATE] == 5000 - passed);
-	/* The network goes on. */
+	/* The network goes on, and what one needs to use it. */
+	assert_int_equal(who_has(ROUTER), VPC_REPLY);
 	out_tcp(PEER, 80, TCP_SYN);
 	assert_int_equal(tx(), VPC_WIRE);
 }

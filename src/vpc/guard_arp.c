@@ -39,7 +39,7 @@ enum vpc_verdict guard_arp(struct vpc_port *p, uint64_t now_ns, struct frame *f,
 		return drop(p, VPC_R_ARP);
 	if (port_has_addr4(p, req.target) || !mac_of(p, req.target, mac))
 		return drop(p, VPC_R_ARP);
-	if (guard_service_rate(p, now_ns) != VPC_PASS)
+	if (guard_service_rate(p, LIMIT_ANSWERS, now_ns) != VPC_PASS)
 		return drop(p, VPC_R_SERVICE_RATE);
 	arp_reply_build(&req, mac, reply);
 	p->counters.arp_replies++;

@@ -97,6 +97,7 @@ void limit_set(struct limit *l, const struct vpc_interface *c, bool fresh, uint6
 	uint64_t burst = max_u64(c->bps_burst / BITS_PER_BYTE, base);
 	uint64_t peak = max_u64(tokens_of(LIMIT_PEAK_MS, burst) / 1000, LIMIT_PEAK_BYTES_MIN);
 	uint64_t credit = tokens_of(c->burst_seconds, burst - base);
+	unsigned i;
 	int dir;
 
 	if (c->bps_baseline && !base)
@@ -107,7 +108,8 @@ void limit_set(struct limit *l, const struct vpc_interface *c, bool fresh, uint6
 		bucket_set(&l->credit[dir], base, max_u64(credit, peak), fresh, now_ns);
 	}
 	bucket_set(&l->packets, c->pps, max_u64(c->pps / 100, LIMIT_PACKETS_MIN), fresh, now_ns);
-	bucket_set(&l->service, LIMIT_SERVICE_PPS, LIMIT_SERVICE_PPS, fresh, now_ns);
+	for (i = 0; i < ARRAY_SIZE(l->service); i++)
+		bucket_set(&l->service[i], LIMIT_SERVICE_PPS, LIMIT_SERVICE_PPS, fresh, now_ns);
 }
 
 uint64_t limit_wait_ns(struct limit *l, enum vpc_direction dir, uint64_t now_ns,
@@ -129,10 +131,10 @@ void limit_charge(struct limit *l, enum vpc_direction dir, uint64_t bytes, uint6
 	bucket_charge(&l->packets, 1, now_ns);
 }
 
-bool limit_service(struct limit *l, uint64_t now_ns)
+bool limit_service(struct limit *l, enum limit_service which, uint64_t now_ns)
 {
-	if (bucket_wait_ns(&l->service, now_ns))
+	if (bucket_wait_ns(&l->service[which], now_ns))
 		return false;
-	bucket_charge(&l->service, 1, now_ns);
+	bucket_charge(&l->service[which], 1, now_ns);
 	return true;
 }

@@ -26,7 +26,8 @@ struct limit_bucket {
 
 struct limit {
 	struct limit_bucket peak[VPC_DIRECTIONS], credit[VPC_DIRECTIONS]; /* bytes */
-	struct limit_bucket packets, service;
+	struct limit_bucket packets;
+	struct limit_bucket service[2]; /* enum limit_service */
 };
 
 enum {
@@ -39,6 +40,9 @@ enum {
 /* limit_set(): a new contract; full credit only if @fresh, else what is left of the old, cut to the new size. */
 void limit_set(struct limit *l, const struct vpc_interface *c, bool fresh, uint64_t now_ns);
 
+/* Metadata and DNS; ARP and DHCP: who floods the first still gets the second. */
+enum limit_service { LIMIT_LINK_LOCAL, LIMIT_ANSWERS };
+
 enum limit_cause { LIMIT_NONE, LIMIT_BANDWIDTH, LIMIT_PACKETS };
 
 /* limit_wait_ns(): Return: 0 one more frame may pass, else nanoseconds until then and why. */
@@ -46,5 +50,5 @@ MUST_USE uint64_t limit_wait_ns(struct limit *l, enum vpc_direction dir, uint64_
 				enum limit_cause *ret_cause);
 /* limit_charge(): a frame of @bytes passed. */
 void limit_charge(struct limit *l, enum vpc_direction dir, uint64_t bytes, uint64_t now_ns);
-/* limit_service(): one request to a service of the card. Return: true if it may pass. */
-MUST_USE bool limit_service(struct limit *l, uint64_t now_ns);
+/* limit_service(): one request to services of this kind. Return: true if it may pass. */
+MUST_USE bool limit_service(struct limit *l, enum limit_service which, uint64_t now_ns);

@@ -188,7 +188,7 @@ static void limit_service__as_on_ec2(void **state)
 	contract(0, 0, 0, 0);
 	for (i = 0; i < 10 * 10000; i++) {
 		now += S / 10000;
-		passed += limit_service(&l, now);
+		passed += limit_service(&l, LIMIT_LINK_LOCAL, now);
 	}
 	assert_in_range(passed, 10 * LIMIT_SERVICE_PPS, 11 * LIMIT_SERVICE_PPS + 1);
 }

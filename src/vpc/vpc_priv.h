@@ -83,7 +83,7 @@ unsigned guard_dst_addr(const struct vpc_port *p, const struct frame *f);
 /* RX: nobody speaks as the guest itself. */
 unsigned guard_not_self(const struct vpc_port *p, const struct frame *f);
 /* TX: the services are for a guest that does not flood them. */
-unsigned guard_service_rate(struct vpc_port *p, uint64_t now_ns);
+unsigned guard_service_rate(struct vpc_port *p, enum limit_service which, uint64_t now_ns);
 /* TX: what is neither IPv4 nor ARP goes nowhere. @why: what frame_parse() said. */
 enum vpc_verdict guard_other(struct vpc_port *p, struct frame *f, unsigned why);
 /* TX: ARP is answered, never forwarded. */
