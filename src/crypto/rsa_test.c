@@ -114,6 +114,35 @@ static void rsa_sign__agrees_with_the_openssl_command(void **state)
 	rsa_done(&k);
 }
 
+/* spec: fips-186-5 §A.1.1 */
+static void rsa_new__makes_primes_as_they_should_be(void **state)
+{
+	BN_CTX *c = BN_CTX_new();
+	int i;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		struct rsa k = { NULL, NULL };
+		BIGNUM *p, *q, *n = BN_new();
+
+		assert_int_equal(rsa_new(&k), 0);
+		p = BN_bin2bn(key_bytes(k.p), RSA_PRIME_BYTES, NULL);
+		q = BN_bin2bn(key_bytes(k.q), RSA_PRIME_BYTES, NULL);
+		assert_int_equal(BN_check_prime(p, c, NULL), 1);
+		assert_int_equal(BN_check_prime(q, c, NULL), 1);
+		assert_true(BN_mod_word(p, 65537) != 1 && BN_mod_word(q, 65537) != 1);
+		assert_int_equal(BN_mul(n, p, q, c), 1);
+		assert_int_equal(BN_num_bits(n), RSA_BITS);
+		assert_int_equal(BN_sub(n, p, q), 1);
+		assert_true(BN_num_bits(n) > RSA_BITS / 2 - 100);
+		BN_free(p);
+		BN_free(q);
+		BN_free(n);
+		rsa_done(&k);
+	}
+	BN_CTX_free(c);
+}
+
 static void rsa_sign__refuses_what_is_no_key(void **state)
 {
 	struct rsa k = { NULL, NULL };
@@ -209,6 +238,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rsa_sign__is_verified_with_the_certificate),
 		cmocka_unit_test(rsa_sign__agrees_with_the_openssl_command),
+		cmocka_unit_test(rsa_new__makes_primes_as_they_should_be),
 		cmocka_unit_test(rsa_sign__refuses_what_is_no_key),
 		cmocka_unit_test(rsa_certificate__says_what_it_is_for),
 		cmocka_unit_test(rsa_pkcs7__holds_the_document_and_its_signature),
