@@ -447,6 +447,35 @@ static void ena__no_interrupt_is_lost(void **state)
 	}
 }
 
+/* CVE-2020-16843 class: the guest has no buffers for a while. What came meanwhile is dropped soon, and then it goes on. */
+static void ena__goes_on_after_the_guest_had_no_buffers(void **state)
+{
+	struct ena_client *g = &nic[0].guest;
+	uint64_t begin = clock_ns();
+	struct ena_driver_rx rx;
+	unsigned i, q, n = 0;
+	size_t len;
+
+	(void)state;
+	for (i = 0; i < 6000; i++) {
+		len = packet(1, false, 64, i % 50);
+		memcpy(pkt, mac[0], 6);
+		wire_give(&nic[0], pkt, len, PACKET_L4_OK);
+	}
+	while (network_host_counter(&host, id[0], "rx_no_buffer") + 2 * DEPTH < 6000 &&
+	       clock_ns() - begin < 10000000000u)
+		usleep(1000);
+	assert_true(clock_ns() - begin < 5000000000u);
+	for (q = 0; q < PAIRS; q++) {
+		while (ena_driver_rx(&g->d, q, got, sizeof(got), &rx) == 1)
+			n++;
+		ena_driver_rx_refill(&g->d, q);
+		ena_driver_unmask(&g->d, q);
+	}
+	assert_in_range(n, DEPTH - 1, 2 * DEPTH);
+	alive();
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(int argc, char **argv)
@@ -463,6 +492,7 @@ int main(int argc, char **argv)
 		T(ena__a_stuck_wire_does_not_hold_guest_memory),
 		T(ena__memory_goes_away),
 		T(ena__no_interrupt_is_lost),
+		T(ena__goes_on_after_the_guest_had_no_buffers),
 	};
 
 	if (argc != 2)

@@ -244,13 +244,15 @@ static bool packet_give(struct port *p)
 	r = give(p, p->rx.h, p->rx.h_len, pkt->data + p->rx.h_len, pkt->len,
 		 pkt->flags & PACKET_L4_OK ? ENA_FRAME_L4_OK : 0);
 	if (r == -ENOBUFS) {
-		if (!p->held)
+		/* Only the first waits: a guest that gives no buffers must not make every frame late. */
+		if (!p->held && !p->starved)
 			p->held_until_ns = p->now_ns + PORT_HOLD_NS;
 		p->held = true;
 		if (p->now_ns < p->held_until_ns)
 			return false;
 	}
 	p->held = false;
+	p->starved = r == -ENOBUFS;
 	if (r < 0)
 		give_failed(p, r);
 	return true;

@@ -60,6 +60,7 @@ struct port {
 
 	/* The frame for the guest that waits for a buffer: peeked, judged, not consumed. */
 	bool held;
+	bool starved; /* the frame before was dropped for want of a buffer */
 	uint64_t held_until_ns;
 	struct frame rx;
 	struct packet packet;
