@@ -60,7 +60,24 @@ restart() {
 	niter start "$id"
 }
 
+# What a person's Debian has from its installer. Prints the device's name.
+uplink() {
+	modprobe virtio_net
+	dev=$(ls /sys/class/net | grep -v lo)
+	ip link set "$dev" up && ip addr add 10.0.2.15/24 dev "$dev" && ip route add default via 10.0.2.2 && echo "$dev"
+}
+
+switch() { cat "/proc/sys/net/ipv4/conf/$1/forwarding"; }
+
+way_out() {
+	ip -br addr show | grep nitergw | grep 100.64 || return 1
+	tap=$(ls /sys/class/net | grep nitergw)
+	[ "$(switch "$tap")$(switch "$dev")$(switch all)$(switch lo)" = 1100 ]
+}
+
 left_behind() {
+	ls /sys/class/net | grep nitergw
+	[ "$(switch "$dev")" = 0 ] || echo "$dev still forwards"
 	ps -e -o pid=,uid=,comm= | grep niter | grep -v steps
 	find /sys/fs/cgroup/niter -mindepth 1 -type d 2>/dev/null
 	ls /run/niter 2>/dev/null
@@ -76,6 +93,8 @@ start_host() {
 
 step install install_programs || exit
 step machine machine
+step uplink uplink
+dev=$(ls /sys/class/net | grep -v -e lo -e nitergw)
 step start start_host || exit
 step status niter host status --json
 step put niter image put /mnt/image --name debian || exit
@@ -84,6 +103,7 @@ id=$(niter ps --json | grep -o 'i-[0-9a-f]\{17\}' | head -n 1)
 step boot console_wait '@@ done 1' || exit
 step console tr -d '\r' </tmp/console # the guest's whole boot
 step processes niter host processes --json
+step way-out way_out
 step marker marker_search
 step restart restart || exit
 step boot-again console_wait '@@ done 2' || exit

@@ -72,7 +72,7 @@ def machine_start(image):
     return subprocess.Popen([
         os.environ.get("NITER_QEMU", "qemu-system-x86_64"), "-machine", "q35", "-accel", "tcg", "-cpu", "max,+svm,-cx16",
         "-m", str(MEMORY_MIB), "-smp", "1", "-nodefaults", "-no-user-config", "-vga", "none", "-display", "none",
-        "-nic", "none", "-no-reboot", "-kernel", os.path.join(image, "kernel"), "-append", cmdline,
+        "-netdev", "user,id=uplink,ipv6=off", "-device", "virtio-net-pci,netdev=uplink,romfile=", "-no-reboot", "-kernel", os.path.join(image, "kernel"), "-append", cmdline,
         "-drive", f"if=none,id=root,file={root},format=qcow2,discard=unmap,cache=unsafe",
         "-device", "nvme,drive=root,serial=root",
         "-drive", f"if=none,id=medium,file={medium},format=raw,readonly=on",
@@ -151,6 +151,8 @@ good("install", "programs__run_on_a_stock_debian")
 good("start", "probe__says_yes_and_the_host_starts_natively")
 status = json.loads(said("status") or "{}")
 lab.check("status__says_hosted", status.get("mode") in ("hosted", "native"), status)
+lab.check("status__names_the_uplink", said("uplink").split()[:1] == [status.get("way_out")], (said("uplink"), status))
+lab.check("status__has_networks", status.get("network") == "running", status)
 good("put", "image__is_put")
 good("run", "instance__starts")
 good("boot", "guest__boots_debian_to_multi_user")
@@ -158,6 +160,7 @@ guest = said("console")
 lab.check("guest__sees_an_ebs_volume", "Amazon Elastic Block Store" in guest, guest[-1500:])
 lab.check("guest__makes_its_data", "data: made" in guest, guest[-1500:])
 good("marker", "marker__is_not_in_the_volume_file")
+good("way-out", "gateway__has_a_device_and_forwards_for_it_alone")
 if good("processes", "host__lists_its_processes"):
     processes = json.loads(said("processes"))["processes"]
     jail.check(processes, {p["instance"] for p in processes if p["instance"]})
