@@ -359,7 +359,7 @@ uint64_t set_net_memory(const struct ctl_l_instance_start *c);
 const char *set_net_wrong(const struct ctl_l_instance_start *c);
 bool set_net_waits(const struct set *s);
 /* set_net_late(): whom a set that attaches too long waits for. */
-const char *set_net_late(const struct set *s);
+const char *set_net_late(const struct launcher *l, const struct set *s);
 void set_net_ctl(struct launcher *l, struct child *c, const struct ctl_msg *m);
 /* set_net_boot(): adds the hypervisor's functions to @conf and @fds. Return: number of descriptors now. */
 unsigned set_net_boot(struct set *s, struct ctl_hv_config *conf, int *fds, unsigned cnt);

@@ -321,7 +321,7 @@ static void set_late(struct launcher *l, struct set *s)
 			set_end(l, s, CTL_EXIT_INTERNAL, -ETIMEDOUT,
 				"niter-security did not answer for the volumes' keys in time");
 		else if (!s->volumes_left)
-			set_end(l, s, CTL_EXIT_INTERNAL, -ETIMEDOUT, "%s", set_net_late(s));
+			set_end(l, s, CTL_EXIT_INTERNAL, -ETIMEDOUT, "%s", set_net_late(l, s));
 		else
 			set_end(l, s, CTL_EXIT_CARD_LOST, -ETIMEDOUT,
 				"niter-storage-card did not attach the volumes in time");

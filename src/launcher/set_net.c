@@ -298,7 +298,7 @@ bool set_net_waits(const struct set *s)
 	return s->net_left || s->nics_left || port_missing(s);
 }
 
-const char *set_net_late(const struct set *s)
+const char *set_net_late(const struct launcher *l, const struct set *s)
 {
 	if (s->net_left & NET_WAIT_SIGN)
 		return "niter-security did not answer for the metadata service in time";
@@ -306,6 +306,8 @@ const char *set_net_late(const struct set *s)
 		return "niter-metadata did not start in time";
 	if ((s->net_left & NET_WAIT_CARD) || s->nics_left)
 		return "niter-network-card did not attach the interfaces in time";
+	if (l->wire_text[0])
+		return l->wire_text; /* it dies again and again: of what, is the news */
 	return "niter-wire did not take the interfaces in time";
 }
 
