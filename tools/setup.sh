@@ -65,6 +65,20 @@ setup_host_image() {
 	setup_qemu
 }
 
+# A host image that differs in one thing: its niter-wire logs the keys of what it sends. For tests with tshark.
+setup_lab_host_image() {
+	say "host image: one that logs its tunnel keys, for the laboratory"
+	[ -e build-lab/build.ninja ] || meson setup build-lab -Dkey_export=true >build/setup-lab.log || die "meson setup fails: see build/setup-lab.log"
+	ninja -C build-lab src/wire/niter-wire >build/ninja-lab.log 2>&1 || die "the build fails: see build/ninja-lab.log"
+	rm -rf build-lab/stage
+	mkdir -p build-lab/host
+	cp -a build/stage build-lab/stage
+	install -m 755 build-lab/src/wire/niter-wire build-lab/stage/usr/lib/niter/
+	host/build-initramfs build-lab/stage "$cache/kernel-$(cat build/host/kernel-key)" build-lab/host/initramfs.cpio
+	ln -f build/host/vmlinux build-lab/host/vmlinux
+	export NITER_LAB_HOST_IMAGE=$PWD/build-lab/host
+}
+
 # The simulated server runs on QEMU 7.2 (docs/decisions): Debian 12's own, or a private copy of it on Debian 13.
 setup_qemu() {
 	case $(qemu-system-x86_64 --version 2>/dev/null | head -n 1) in
@@ -104,7 +118,7 @@ setup_hosted_image() {
 }
 
 setup_test_image() {
-	setup_image test tests/guest/overlay --minimal
+	setup_image test tests/guest/overlay --minimal --include iputils-ping
 	export NITER_TEST_IMAGE=$image_dir
 }
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A simulated server under test: start it, run instances in it, read what guests say on their consoles.
 
-Each test program makes one Lab. A Lab has a NITER_HOME of its own under build/lab; the first one builds the golden
-home (state disk with the test image imported, snapshot of the ready server), the others copy it.
+Each test program makes one Lab. A Lab has a NITER_HOME of its own under build/lab; the first one with an image builds that
+image's golden home (state disk with the image imported, snapshot of the ready server), the others copy it.
 """
 import atexit
 import fcntl
@@ -26,6 +26,7 @@ KNOWN_WARNINGS = (
     r"hrtimer: interrupt took \d+ ns",
     r"amd_pstate: the _CPC object is not present",
     r"sched: RT throttling activated",
+    r"clocksource: Long readout interval, skipping watchdog check",
     r"clocksource: .*wd-.*read-back delay|clocksource: timekeeping watchdog",
 )
 # What systemd says on the console while the probe writes there: "[ TIME ] Timed out waiting …" in colours.
@@ -96,7 +97,7 @@ class Refused(Exception):
 
 
 class Lab:
-    def __init__(self, name, memory=2048, cpus=1, golden=True, keep=False):
+    def __init__(self, name, memory=2048, cpus=1, golden=True, keep=False, image="test"):
         self.home = os.path.join(LAB, name)
         self.memory = memory
         self.cpus = cpus
@@ -104,7 +105,7 @@ class Lab:
         self.env.setdefault("NITER_HOST_IMAGE", os.path.join(TOP, "build", "host"))
         self.env.setdefault("NITER_LIBEXEC", os.path.join(TOP, "build", "stage", "usr", "lib", "niter"))
         if golden:
-            _copy_home(_golden_home(self.env), self.home)
+            _copy_home(_golden_home(self.env, image), self.home)
         elif not keep:
             shutil.rmtree(self.home, ignore_errors=True)
         os.makedirs(LAB, exist_ok=True)
@@ -132,8 +133,8 @@ class Lab:
 
     # The server --------------------------------------------------------------------------------
 
-    def start(self, snapshot=True):
-        args = ["host", "start", "--simulated", "--memory", str(self.memory), "--cpus", str(self.cpus)]
+    def start(self, snapshot=True, more=()):
+        args = ["host", "start", "--simulated", "--memory", str(self.memory), "--cpus", str(self.cpus), *more]
         return self.niter(*args, *(["--snapshot"] if snapshot else []), timeout=400)
 
     def stop(self):
@@ -173,6 +174,22 @@ class Lab:
                 return i["state"]
         return None
 
+    def key(self):
+        """An SSH key pair of this lab. Returns the path of the private key; the public one ends in .pub."""
+        path = os.path.join(self.home, "key")
+        if not os.path.exists(path):
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
+        return path
+
+    def ssh(self, instance, command, timeout=300, check=True):
+        """Run COMMAND in the guest by niter ssh. Returns its standard output; raises RuntimeError when it fails."""
+        done = subprocess.run([NITER, "ssh", "--timeout", str(timeout), "-i", self.key(), instance, "--", command], env=self.env,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout + 60)
+        if check and done.returncode != 0:
+            raise RuntimeError(f"{command!r} in {instance}: exit code {done.returncode}: "
+                               f"{done.stderr.decode(errors='replace')[-1500:]}")
+        return done.stdout.decode(errors="replace")
+
     def wait_state(self, instance, state, timeout=120):
         end = time.monotonic() + timeout
         while time.monotonic() < end:
@@ -200,9 +217,10 @@ class Lab:
         raise TimeoutError(f"console of {instance} never matched {pattern!r}; state {self.state(instance)}; "
                            f"it ends with: {text[-1500:]!r}; host log ends with: {self.log()[-1500:]!r}")
 
-    def probe(self, instance, boot, timeout=240):
-        """The sections niter-probe printed in boot number BOOT, as a dictionary of texts."""
-        text = self.wait_console(instance, rf"@@ done {boot}\b", timeout)
+    def probe(self, instance, boot, timeout=240, last="done"):
+        """The sections niter-probe printed in boot number BOOT, as a dictionary of texts; niter-probe-net's too with
+        LAST "net-done"."""
+        text = self.wait_console(instance, rf"@@ {last} {boot}\b", timeout)
         text = text[text.rindex(f"@@ boot {boot}\n"):]
         sections = {}
         name = None
@@ -228,20 +246,21 @@ def _copy_home(source, target):
         pass
 
 
-def _golden_home(env):
-    """A stopped server that has the test image; made once for each host image and test image."""
-    image = env["NITER_TEST_IMAGE"]
+def _golden_home(env, kind):
+    """A stopped server that has the image NITER_<KIND>_IMAGE; made once for each host image and image."""
+    image = env[f"NITER_{kind.upper()}_IMAGE"]
     key = hashlib.sha256()
     for path in (os.path.join(env["NITER_HOST_IMAGE"], "initramfs.cpio"), os.path.join(image, "image.json")):
         key.update(open(path, "rb").read())
-    home = os.path.join(LAB, "golden")
+    name = f"golden-{kind}"
+    home = os.path.join(LAB, name)
     stamp = os.path.join(home, "complete")
     os.makedirs(LAB, exist_ok=True)
-    with open(os.path.join(LAB, "golden.lock"), "w") as lock:
+    with open(os.path.join(LAB, f"{name}.lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if os.path.exists(stamp) and open(stamp).read() == key.hexdigest():
             return home
-        lab = Lab("golden", golden=False)
+        lab = Lab(name, golden=False)
         lab.start()
         lab.niter("image", "put", image, "--name", "debian", timeout=600)
         lab.stop()

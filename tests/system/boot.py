@@ -34,6 +34,12 @@ volume = server.niter("volume", "ls")["volumes"][0]
 ebs.check_identify(seen, volume["id"], volume["bytes"])
 ebs.check_logs_and_features(seen)
 
+net = server.probe(instance, 1, last="net-done")
+interface = server.niter("network", "ls")["interfaces"][0]
+lab.check("network__driver_is_ena", interface["mac"] in net["net-driver"], net["net-driver"])
+lab.check("network__address_is_from_dhcp", f"inet {interface['private_ip']}/20" in net["net-address"], net["net-address"])
+lab.check("network__metadata_service_answers", net["net-metadata"].strip() == interface["private_ip"], net["net-metadata"])
+
 lab.check("data__made_on_first_boot", "data: made" in seen["data"], seen["data"])
 server.niter("reboot", instance)
 lab.check("data__survives_reboot", "data: OK" in server.probe(instance, 2)["data"])
