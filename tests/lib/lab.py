@@ -26,6 +26,7 @@ KNOWN_WARNINGS = (
     r"hrtimer: interrupt took \d+ ns",
     r"amd_pstate: the _CPC object is not present",
     r"sched: RT throttling activated",
+    r"ena [0-9a-f:.]+: LLQ is not supported Fallback to host mode policy",  # a queue in device memory is optional
     r"clocksource: Long readout interval, skipping watchdog check",
     r"clocksource: .*wd-.*read-back delay|clocksource: timekeeping watchdog",
 )
