@@ -138,6 +138,16 @@ class Lab:
         args = ["host", "start", "--simulated", "--memory", str(self.memory), "--cpus", str(self.cpus), *more]
         return self.niter(*args, *(["--snapshot"] if snapshot else []), timeout=400)
 
+    def fingerprint(self, timeout=120):
+        """What another host knows this one by. At the first boot ever its keys take a moment."""
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            found = self.niter("host", "status").get("fingerprint")
+            if found:
+                return found
+            time.sleep(0.5)
+        raise TimeoutError("the host never showed its fingerprint: " + self.log()[-800:])
+
     def stop(self):
         self.niter("host", "stop", timeout=120)
 
