@@ -341,6 +341,35 @@ static void network_guest__that_floods_still_hears(void **state)
 	assert_int_equal(heard, 200);
 }
 
+/* The wire takes nothing for a while; the ring fills in the middle of a batch. What fits arrives, and the card lives. */
+static void network_guest__fills_the_ring_in_the_middle_of_a_batch(void **state)
+{
+	struct ena_driver_sg sg = { guest.send_at, 1500 };
+	unsigned sent = 0, n = 0, i;
+	uint64_t end;
+
+	(void)state;
+	configure(0, 0);
+	udp_out(4000, 1458);
+	memcpy(ena_client_p(&guest, guest.send_at), f.b, f.len);
+	for (end = clock_ns() + 300000000; clock_ns() < end;) {
+		assert_true(ena_driver_tx_reap(&guest.d, 0) >= 0);
+		for (i = 0; ena_driver_tx(&guest.d, 0, &sg, 1, NULL) >= 0; i++)
+			sent++;
+		if (i)
+			ena_driver_ring_db(&guest.d, &guest.d.q[0].tx);
+		usleep(500);
+	}
+	assert_true(network_host_counter(&host, id, "ring_full") > 0);
+	while (wire_take(QUIET_MS))
+		n++;
+	assert_true((uint64_t)sent * 1500 > PACKET_RING_DATA_BYTES);
+	assert_true((uint64_t)n * 1600 > PACKET_RING_DATA_BYTES * 9 / 10);
+	assert_true(ena_driver_tx_reap(&guest.d, 0) >= 0);
+	guest_send();
+	assert_int_equal(wire_take(WAIT_MS), f.len);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(int argc, char **argv)
@@ -353,6 +382,7 @@ int main(int argc, char **argv)
 		T(network_guest__waits_for_its_bandwidth),
 		T(network_guest__frames_for_it_wait_in_the_ring),
 		T(network_guest__that_floods_still_hears),
+		T(network_guest__fills_the_ring_in_the_middle_of_a_batch),
 		T(network_guest__without_buffers_loses_frames_and_stops_nobody),
 	};
 

@@ -56,12 +56,21 @@ static void ring_check(struct port *p)
 
 /* ---- guest -> network ---- */
 
+static void op_flush(void *ctx)
+{
+	struct port *p = ctx;
+
+	if (packet_ring_publish(p->ring))
+		fd_event_signal(p->kick_fd);
+}
+
 /* Room in the ring. Return: 0 and *ret, NULL if the ring is lost; -EAGAIN. */
 static int room(struct port *p, uint32_t len, uint8_t **ret)
 {
 	*ret = packet_ring_reserve(p->ring, len);
 	if (*ret || packet_ring_dead(p->ring))
 		return 0;
+	op_flush(p); /* else the wire could wait for us while we wait for it */
 	if (packet_ring_want_room(p->ring, len))
 		*ret = packet_ring_reserve(p->ring, len);
 	if (*ret || packet_ring_dead(p->ring))
@@ -151,14 +160,6 @@ static void op_commit(void *ctx, const struct ena_frame *ef, uint8_t *to)
 		break;
 	}
 	p->verdict = VPC_DROP;
-}
-
-static void op_flush(void *ctx)
-{
-	struct port *p = ctx;
-
-	if (packet_ring_publish(p->ring))
-		fd_event_signal(p->kick_fd);
 }
 
 static void op_allowance(void *ctx, struct ena_allowance *ret)
