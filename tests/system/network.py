@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Two stock Debian instances with cloud-init on one host: DHCP through ena, names, metadata, SSH, traffic that arrives whole."""
-# niter-test: timeout=1200
+# niter-test: deferred
+# niter-test: timeout=1800
 import json
 import os
 import re
@@ -31,7 +32,7 @@ def sha256_of(text):
     return found.group(0) if found else text
 
 
-server = lab.Lab("network", memory=3072, cpus=2, image="network")
+server = lab.Lab("network", memory=3072, cpus=1, image="network")
 server.start()
 before = sorted(p["name"] for p in server.processes())
 user_data = os.path.join(server.home, "user-data")
