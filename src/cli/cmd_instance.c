@@ -311,7 +311,7 @@ static const char *rate_text(char *buf, size_t cap, uint64_t bps)
 	if (bps < UINT64_C(1000000000))
 		snprintf(buf, cap, "%u Mbit/s", (unsigned)(bps / 1000000));
 	else
-		snprintf(buf, cap, "%g Gbit/s", (double)(bps / 1000000) / 1000);
+		snprintf(buf, cap, "%g Gbit/s", (double)bps / 1e9);
 	return buf;
 }
 
