@@ -4,69 +4,23 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sched.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "jailed_program.h"
 #include "volume/volume.h"
 
-enum { ENV_MAX = 8, ANSWER_MS = 20000 };
-
-static int file_write(pid_t pid, const char *name, const char *text)
-{
-	CLEANUP(fd_closep) int fd = -1;
-	char path[64];
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	return fd_write_full(fd, text, strlen(text));
-}
-
-NORETURN static void child(const char *program, int ctl, int go, const char *const *env,
-			   bool jailed)
-{
-	const char *e[ENV_MAX + 2] = { NULL };
-	const char *argv[] = { "niter-storage-card", NULL };
-	unsigned n = 0;
-	char c;
-
-	for (; env && n < ENV_MAX && env[n]; n++)
-		e[n] = env[n];
-	if (!jailed)
-		e[n] = "NITER_UNJAILED=1";
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	/* Until the parent has written our user map. */
-	if (read(go, &c, 1) != 1)
-		_exit(127);
-	if (jailed && (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
-		_exit(126);
-	if (ctl == CTL_FD)
-		(void)fcntl(ctl, F_SETFD, 0);
-	else
-		(void)dup2(ctl, CTL_FD);
-	(void)syscall(SYS_execve, program, argv, e);
-	_exit(127);
-}
+enum { ANSWER_MS = 20000 };
 
 int card_host_start(struct card_host *h, const char *program, const char *const *env)
 {
-	static const uint64_t jail = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC |
-				     CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWCGROUP;
-	CLEANUP(fd_closep) int theirs = -1, go_r = -1, go_w = -1, key = -1;
-	bool jailed = geteuid() == 0;
-	struct clone_args args = { .flags = jailed ? jail : 0, .exit_signal = SIGCHLD };
+	CLEANUP(fd_closep) int theirs = -1, key = -1;
 	struct ctl_card_config conf = { .instance_id = "i-0123456789abcdef0" };
 	int r;
 
@@ -74,25 +28,9 @@ int card_host_start(struct card_host *h, const char *program, const char *const 
 	h->ctl = h->key = -1;
 	r = fd_socketpair(SOCK_SEQPACKET, &h->ctl, &theirs);
 	if (r == 0)
-		r = fd_socketpair(SOCK_STREAM, &go_r, &go_w);
-	if (r == 0)
 		r = fd_socketpair(SOCK_SEQPACKET, &h->key, &key);
-	if (r < 0)
-		return r;
-
-	h->pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
-	if (h->pid < 0)
-		return -errno;
-	if (h->pid == 0)
-		child(program, theirs, go_r, env, jailed);
-	if (jailed) {
-		r = file_write(h->pid, "uid_map", "0 201001 1");
-		if (r == 0)
-			r = file_write(h->pid, "gid_map", "0 201001 1");
-		if (r < 0)
-			return r;
-	}
-	r = fd_write_full(go_w, "g", 1);
+	if (r == 0)
+		r = jailed_start(program, "niter-storage-card", 201001, theirs, env, &h->pid);
 	if (r < 0)
 		return r;
 	return ctl_send(h->ctl, CTL_CARD_CONFIG, 0, &conf, &key, 1);
@@ -100,16 +38,10 @@ int card_host_start(struct card_host *h, const char *program, const char *const 
 
 int card_host_stop(struct card_host *h)
 {
-	int status = 0;
-
 	ctl_msg_done(&h->msg);
 	fd_closep(&h->ctl);
 	fd_closep(&h->key);
-	if (h->pid <= 0)
-		return 0;
-	(void)waitpid(h->pid, &status, 0);
-	h->pid = -1;
-	return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+	return jailed_wait(&h->pid);
 }
 
 void card_host_kill(struct card_host *h)

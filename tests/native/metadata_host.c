@@ -38,12 +38,12 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "identity_signer.h"
+#include "jailed_program.h"
 #include "proto/control.h"
 
 enum { JAIL_UID = 200003, LINE_BYTES = 128 * 1024, SKIPPED = 77 };
@@ -128,60 +128,6 @@ static int bound(int type, const char *addr, uint16_t port)
 
 /* ---- the program ---- */
 
-static void map_write(pid_t pid, const char *name)
-{
-	char path[64], line[64];
-	int fd, len;
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-	len = snprintf(line, sizeof(line), "0 %d 1\n", JAIL_UID);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, line, (size_t)len) != len)
-		die(path);
-	close(fd);
-}
-
-/* As the launcher's spawn(): namespaces of its own, one uid, control socket at 3. */
-static void program_exec(int go, int ctl)
-{
-	char *const env[] = { h.sabotage[0] ? h.sabotage : NULL, NULL };
-	char *const argv[] = { strdup("niter-metadata"), NULL };
-	char c;
-
-	if (read(go, &c, 1) != 1 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
-		_exit(126);
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (ctl == CTL_FD)
-		(void)fcntl(ctl, F_SETFD, 0);
-	else
-		(void)dup2(ctl, CTL_FD);
-	execve(h.program, argv, env);
-	_exit(127);
-}
-
-static pid_t program_spawn(int ctl)
-{
-	const unsigned long flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC |
-				    CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWCGROUP | SIGCHLD;
-	int go[2];
-	pid_t pid;
-
-	if (pipe2(go, O_CLOEXEC) < 0)
-		die("pipe");
-	pid = (pid_t)syscall(SYS_clone, flags, 0, 0, 0, 0);
-	if (pid < 0)
-		die("clone");
-	if (pid == 0)
-		program_exec(go[0], ctl);
-	map_write(pid, "uid_map");
-	map_write(pid, "gid_map");
-	if (write(go[1], "", 1) != 1)
-		die("pipe");
-	close(go[0]);
-	close(go[1]);
-	return pid;
-}
-
 /* Answers the program's question for a signature, if one is there. */
 static void sign_ready(void)
 {
@@ -246,11 +192,16 @@ static void configure(void)
 
 static void program_start(void)
 {
-	int ctl = -1;
+	int ctl = -1, r;
 
 	if (fd_socketpair(SOCK_SEQPACKET, &h.ctl, &ctl) < 0)
 		die("socketpair");
-	h.pid = program_spawn(ctl);
+	r = jailed_start(h.program, "niter-metadata", JAIL_UID, ctl,
+			 (const char *[]){ h.sabotage[0] ? h.sabotage : NULL, NULL }, &h.pid);
+	if (r < 0) {
+		errno = -r;
+		die("start");
+	}
 	close(ctl);
 	configure();
 }

@@ -4,83 +4,20 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/sched.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "jailed_program.h"
 
-enum { ENV_MAX = 8, ANSWER_MS = 20000 };
-
-static int file_write(pid_t pid, const char *name, const char *text)
-{
-	CLEANUP(fd_closep) int fd = -1;
-	char path[64];
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	return fd < 0 ? -errno : fd_write_full(fd, text, strlen(text));
-}
-
-NORETURN static void child(const char *program, int ctl, int go, const char *const *env,
-			   bool jailed)
-{
-	const char *e[ENV_MAX + 2] = { NULL };
-	const char *argv[] = { "niter-wire", NULL };
-	unsigned n = 0;
-	char c;
-
-	for (; env && n < ENV_MAX && env[n]; n++)
-		e[n] = env[n];
-	if (!jailed)
-		e[n] = "NITER_UNJAILED=1";
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (read(go, &c, 1) != 1) /* until the parent has written our user map */
-		_exit(127);
-	if (jailed && (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
-		_exit(126);
-	if (ctl == CTL_FD)
-		(void)fcntl(ctl, F_SETFD, 0);
-	else
-		(void)dup2(ctl, CTL_FD);
-	(void)syscall(SYS_execve, program, argv, e);
-	_exit(127);
-}
-
-static int spawn(struct wire_host *h, int theirs, const char *const *env)
-{
-	static const uint64_t jail = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC |
-				     CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWCGROUP;
-	CLEANUP(fd_closep) int go_r = -1, go_w = -1;
-	bool jailed = geteuid() == 0;
-	struct clone_args args = { .flags = jailed ? jail : 0, .exit_signal = SIGCHLD };
-	int r = fd_socketpair(SOCK_STREAM, &go_r, &go_w);
-
-	if (r < 0)
-		return r;
-	h->pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
-	if (h->pid < 0)
-		return -errno;
-	if (h->pid == 0)
-		child(h->program, theirs, go_r, env, jailed);
-	if (jailed)
-		r = file_write(h->pid, "uid_map", "0 200003 1");
-	if (jailed && r == 0)
-		r = file_write(h->pid, "gid_map", "0 200003 1");
-	return r < 0 ? r : fd_write_full(go_w, "g", 1);
-}
+enum { ANSWER_MS = 20000 };
 
 static int udp_bound(uint16_t *ret_port)
 {
@@ -130,7 +67,7 @@ static int process_start(struct wire_host *h, const char *const *env)
 	if (r == 0)
 		r = fd_socketpair(SOCK_SEQPACKET, &sec, &tun);
 	if (r == 0)
-		r = spawn(h, ctl, env);
+		r = jailed_start(h->program, "niter-wire", 200003, ctl, env, &h->pid);
 	if (r < 0)
 		return r;
 	tunnel_fake_init(&h->sec, sec, h->number, (uint64_t)h->number << 8 | (++seed & 0xff));
@@ -151,16 +88,14 @@ int wire_host_start(struct wire_host *h, const char *program, uint8_t number, ui
 
 int wire_host_stop(struct wire_host *h)
 {
-	int status = 0;
+	int status;
 
 	ctl_msg_done(&h->msg);
 	fd_closep(&h->ctl);
-	if (h->pid > 0)
-		(void)waitpid(h->pid, &status, 0);
-	h->pid = -1;
+	status = jailed_wait(&h->pid);
 	fd_closep(&h->service);
 	tunnel_fake_done(&h->sec);
-	return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+	return status;
 }
 
 void wire_host_kill(struct wire_host *h)
