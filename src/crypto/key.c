@@ -2,88 +2,39 @@
 #include "crypto/key.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "base/random.h"
-
-/*
- * Slots are cut from locked pages that are never given back, so that freeing a key is a wipe and a list
- * operation. The list runs through the slots themselves: it says where keys are, not what they are.
- */
+#include "base/secret_pool.h"
 
 enum { CHUNK_BYTES = 4096 };
 
 struct key {
-	size_t len;       /* bytes; 0: free */
-	struct key *next; /* next free slot */
+	void *pool; /* the pool's while it is free */
+	size_t len; /* bytes; 0: free */
 	uint8_t b[KEY_BYTES_MAX];
 };
 
-enum { CHUNK_SLOTS = CHUNK_BYTES / sizeof(struct key) };
-
-static struct {
-	pthread_mutex_t lock; /* guards all below */
-	struct key *free;
-	unsigned free_cnt, slot_cnt;
-} pool = { .lock = PTHREAD_MUTEX_INITIALIZER };
-
-/* Called with the lock held. */
-static int pool_grow(void)
-{
-	void *p = NULL;
-	struct key *slots;
-	unsigned i;
-	int r;
-
-	if (pool.slot_cnt >= KEY_ALIVE_MAX)
-		return -ENOMEM;
-	r = secret_new(CHUNK_BYTES, &p);
-	if (r < 0)
-		return r;
-	slots = p;
-	for (i = 0; i < CHUNK_SLOTS; i++) {
-		slots[i].next = pool.free;
-		pool.free = &slots[i];
-	}
-	pool.slot_cnt += CHUNK_SLOTS;
-	pool.free_cnt += CHUNK_SLOTS;
-	return 0;
-}
+static struct secret_pool pool = SECRET_POOL(sizeof(struct key), CHUNK_BYTES, KEY_ALIVE_MAX);
 
 int key_reserve(unsigned cnt)
 {
-	int r = 0;
-
-	if (cnt > KEY_ALIVE_MAX)
-		return -E2BIG;
-	pthread_mutex_lock(&pool.lock);
-	while (pool.slot_cnt < cnt && r == 0)
-		r = pool_grow();
-	pthread_mutex_unlock(&pool.lock);
-	return r;
+	return secret_pool_reserve(&pool, cnt);
 }
 
 int key_new_zero(size_t len, struct key **ret)
 {
-	struct key *k = NULL;
-	int r = 0;
+	struct key *k;
+	void *slot;
+	int r;
 
 	if (!len || len > KEY_BYTES_MAX)
 		return -EINVAL;
-	pthread_mutex_lock(&pool.lock);
-	if (!pool.free)
-		r = pool_grow();
-	if (r == 0) {
-		k = pool.free;
-		pool.free = k->next;
-		pool.free_cnt--;
-	}
-	pthread_mutex_unlock(&pool.lock);
-	if (!k)
-		return r < 0 ? r : -ENOMEM;
-	k->next = NULL;
+	r = secret_pool_take(&pool, &slot);
+	if (r < 0)
+		return r;
+	k = slot;
 	k->len = len;
 	*ret = k;
 	return 0;
@@ -151,13 +102,7 @@ void key_free(struct key *k)
 	if (!k)
 		return;
 	must(k->len && k->len <= KEY_BYTES_MAX); /* freed twice? */
-	mem_wipe(k->b, sizeof(k->b));
-	pthread_mutex_lock(&pool.lock);
-	k->len = 0;
-	k->next = pool.free;
-	pool.free = k;
-	pool.free_cnt++;
-	pthread_mutex_unlock(&pool.lock);
+	secret_pool_give(&pool, k);
 }
 
 void key_freep(struct key **k)

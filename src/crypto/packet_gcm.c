@@ -4,11 +4,11 @@
 #include <assert.h>
 #include <errno.h>
 #include <intel-ipsec-mb.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/secret_pool.h"
 #include "crypto/crypto_priv.h"
 #include "crypto/packet_gcm_priv.h"
 
@@ -23,12 +23,12 @@ enum { LINE_BYTES = 64, CHUNK_BYTES = 1 << 16 };
 
 /* One key, expanded, and what belongs to it; in locked memory. */
 struct slot {
+	_Alignas(LINE_BYTES) void *pool;                   /* the pool's while it is free */
 	_Alignas(LINE_BYTES) struct gcm_key_data expanded; /* ipsec-mb's */
 	_Alignas(LINE_BYTES) struct gcm_context_data ctx;  /* last packet's: key stream */
 	uint8_t salt[PACKET_GCM_SALT_BYTES];
 	uint64_t next, last; /* sealing: counters; next 0: none left */
 	struct key *key;     /* libcrypto's; owned; NULL with ipsec-mb */
-	struct slot *free;   /* next free slot */
 	bool used;
 };
 
@@ -40,15 +40,10 @@ struct packet_open {
 	struct slot slot;
 };
 
-enum { CHUNK_SLOTS = CHUNK_BYTES / sizeof(struct slot) };
 static_assert(sizeof(struct packet_seal) == sizeof(struct slot), "a slot is either");
 static_assert(sizeof(struct packet_open) == sizeof(struct slot), "a slot is either");
 
-static struct {
-	pthread_mutex_t lock; /* guards all below */
-	struct slot *free;
-	unsigned slot_cnt, alive;
-} pool = { .lock = PTHREAD_MUTEX_INITIALIZER };
+static struct secret_pool pool = SECRET_POOL(sizeof(struct slot), CHUNK_BYTES, PACKET_GCM_ALIVE_MAX);
 
 /* Set by packet_gcm_init(), read only after. */
 static IMB_MGR *manager; /* NULL: libcrypto */
@@ -165,7 +160,7 @@ int packet_gcm_init_level(enum packet_gcm_level level)
 {
 	IMB_MGR *m;
 
-	must(!pool.alive); /* expanded keys are the implementation's own */
+	must(!pool.taken); /* expanded keys are the implementation's own */
 	if (level == PACKET_GCM_AUTO)
 		level = cpu_best();
 	if (!cpu_can(level))
@@ -201,57 +196,11 @@ const char *packet_gcm_name(void)
 
 /* ---- slots ---- */
 
-/* Called with the lock held. */
-static int pool_grow(void)
-{
-	struct slot *slots;
-	void *p = NULL;
-	unsigned i;
-	int r;
-
-	if (pool.slot_cnt >= PACKET_GCM_ALIVE_MAX)
-		return -ENOMEM;
-	r = secret_new(CHUNK_BYTES, &p);
-	if (r < 0)
-		return r;
-	slots = p;
-	for (i = 0; i < CHUNK_SLOTS; i++) {
-		slots[i].free = pool.free;
-		pool.free = &slots[i];
-	}
-	pool.slot_cnt += CHUNK_SLOTS;
-	return 0;
-}
-
 int packet_gcm_reserve(unsigned cnt)
 {
-	int r = 0;
+	int r = secret_pool_reserve(&pool, cnt);
 
-	if (cnt > PACKET_GCM_ALIVE_MAX)
-		return -E2BIG;
-	pthread_mutex_lock(&pool.lock);
-	while (pool.slot_cnt < cnt && r == 0)
-		r = pool_grow();
-	pthread_mutex_unlock(&pool.lock);
-	if (r == 0 && !manager)
-		r = key_reserve(cnt);
-	return r;
-}
-
-static struct slot *slot_take(void)
-{
-	struct slot *s = NULL;
-
-	pthread_mutex_lock(&pool.lock);
-	if (pool.free || pool_grow() == 0) {
-		s = pool.free;
-		pool.free = s->free;
-		s->free = NULL;
-		s->used = true;
-		pool.alive++;
-	}
-	pthread_mutex_unlock(&pool.lock);
-	return s;
+	return r == 0 && !manager ? key_reserve(cnt) : r;
 }
 
 static void slot_give(struct slot *s)
@@ -260,24 +209,22 @@ static void slot_give(struct slot *s)
 		return;
 	must(s->used); /* freed twice? */
 	key_free(s->key);
-	mem_wipe(s, sizeof(*s));
-	pthread_mutex_lock(&pool.lock);
-	s->free = pool.free;
-	pool.free = s;
-	pool.alive--;
-	pthread_mutex_unlock(&pool.lock);
+	secret_pool_give(&pool, s);
 }
 
 static int slot_new(const struct key *k, const uint8_t *salt, struct slot **ret)
 {
 	struct slot *s;
+	void *taken;
 	int r;
 
 	if (key_len(k) != PACKET_GCM_KEY_BYTES)
 		return -EINVAL;
-	s = slot_take();
-	if (!s)
-		return -ENOMEM;
+	r = secret_pool_take(&pool, &taken);
+	if (r < 0)
+		return r;
+	s = taken;
+	s->used = true;
 	memcpy(s->salt, salt, sizeof(s->salt));
 	if (manager) {
 		IMB_AES256_GCM_PRE(manager, key_bytes(k), &s->expanded);

@@ -13,11 +13,11 @@
  */
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
 
+#include "base/env.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/num.h"
@@ -175,14 +175,6 @@ static int loop_run(struct program *prog)
 		if (r < 0)
 			return r;
 	}
-}
-
-/* A number from the environment, for measurements; the launcher passes none. */
-static uint64_t env_u64(const char *name, uint64_t otherwise)
-{
-	const char *v = getenv(name); /* NOLINT(concurrency-mt-unsafe): before any thread */
-
-	return v ? strtoull(v, NULL, 10) : otherwise;
 }
 
 /*

@@ -20,6 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/env.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/num.h"
@@ -419,14 +420,6 @@ static const struct card_kind kind = {
 	.control = control,
 	.ready = ready,
 };
-
-/* A number from the environment, for measurements; the launcher passes none. */
-static uint64_t env_u64(const char *name, uint64_t otherwise)
-{
-	const char *v = getenv(name); /* NOLINT(concurrency-mt-unsafe): before any thread */
-
-	return v ? strtoull(v, NULL, 10) : otherwise;
-}
 
 /*
  * What base/ and glibc call on our behalf in the jail. Named one by one: the list that base/sandbox.c has for everybody is
