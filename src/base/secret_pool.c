@@ -53,14 +53,14 @@ int secret_pool_take(struct secret_pool *p, void **ret)
 	pthread_mutex_lock(&p->lock);
 	if (!p->free)
 		r = grow(p);
-	if (r == 0) {
-		slot = p->free;
+	slot = p->free;
+	if (slot) {
 		memcpy(&p->free, slot, sizeof(p->free));
 		p->taken++;
 	}
 	pthread_mutex_unlock(&p->lock);
-	if (r < 0)
-		return r;
+	if (!slot)
+		return r < 0 ? r : -ENOMEM;
 	memset(slot, 0, sizeof(p->free));
 	*ret = slot;
 	return 0;
