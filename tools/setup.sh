@@ -16,8 +16,9 @@ packages_build="gcc libc6-dev meson ninja-build pkgconf python3 libssl-dev libja
 packages_host="qemu-system-x86 qemu-utils swtpm mmdebstrap e2fsprogs fdisk cpio zstd xz-utils lz4 kmod debian-archive-keyring
 	cryptsetup-bin openssh-client openssl"
 packages_bench="qemu-system-common qemu-utils fio"
+packages_test="tshark"
 packages_all="clang clang-tidy"
-packages_fuzz="clang llvm libclang-rt-14-dev"
+packages_fuzz="clang llvm libclang-rt-dev"
 
 setup_packages() {
 	local extra=packages_${1:-none} missing=() name
