@@ -31,6 +31,20 @@ const char *id_prefix(enum id_kind kind)
 		return "eni-";
 	case ID_GATEWAY:
 		return "igw-";
+	case ID_RESERVATION:
+		return "r-";
+	case ID_KEY_PAIR:
+		return "key-";
+	case ID_SNAPSHOT:
+		return "snap-";
+	case ID_ATTACHMENT:
+		return "eni-attach-";
+	case ID_ROUTE_TABLE:
+		return "rtb-";
+	case ID_ACL:
+		return "acl-";
+	case ID_DHCP_OPTIONS:
+		return "dopt-";
 	}
 	return "";
 }

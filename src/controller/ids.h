@@ -23,6 +23,13 @@ enum id_kind {
 	ID_GROUP_RULE,
 	ID_INTERFACE,
 	ID_GATEWAY,
+	ID_RESERVATION,
+	ID_KEY_PAIR,
+	ID_SNAPSHOT,
+	ID_ATTACHMENT, /* of an interface */
+	ID_ROUTE_TABLE,
+	ID_ACL,
+	ID_DHCP_OPTIONS,
 };
 
 enum {
@@ -30,7 +37,7 @@ enum {
 	ID_REF_MIN_HEX = 3,  /* hex digits a person must type at least when he shortens an id */
 };
 
-/* id_prefix(): "i-", "vol-", "ami-", "vpc-", "subnet-", "sg-", "sgr-", "eni-", "igw-". */
+/* id_prefix(): "i-", "vol-", "ami-", "vpc-", "subnet-", "sg-", "sgr-", "eni-", "igw-", "r-", "key-", "snap-", "eni-attach-", "rtb-", "acl-", "dopt-". */
 const char *id_prefix(enum id_kind kind);
 /* id_make(): an id out of random bytes; a subnet's needs MODEL_ID_MAX, the others fit CTL_ID_MAX. */
 void id_make(enum id_kind kind, const uint8_t rnd[ID_RANDOM_BYTES], char *ret, size_t cap);

@@ -44,6 +44,7 @@ struct vpc {
 	char domain[CTL_NAME_MAX];
 	bool is_default;
 	uint64_t created_ms;
+	bool dns_support, dns_hostnames;
 };
 
 struct subnet {
@@ -53,6 +54,7 @@ struct subnet {
 	unsigned prefix;
 	bool is_default;
 	uint64_t created_ms;
+	bool map_public_ip; /* kept for clients; there are no public addresses yet */
 };
 
 struct group {
@@ -69,11 +71,12 @@ struct group_rule {
 	char id[CTL_ID_MAX];
 	char group_id[CTL_ID_MAX];
 	bool egress;
-	unsigned proto; /* IP protocol number, or NET_PROTO_ALL */
-	unsigned port_min, port_max;
+	unsigned proto;              /* IP protocol number, or NET_PROTO_ALL */
+	unsigned port_min, port_max; /* ICMP: type and code, 65535 is any (-1) */
 	uint32_t addr;
 	unsigned prefix;
 	char member_group_id[CTL_ID_MAX]; /* empty: the block counts */
+	char description[NET_GROUP_NAME_MAX];
 };
 
 struct interface {
@@ -88,6 +91,10 @@ struct interface {
 	unsigned
 		outside_idx; /* its number behind the gateway; 0: none was left, so it has no way out */
 	uint64_t created_ms;
+	char description[NET_GROUP_NAME_MAX];
+	char attachment_id[MODEL_ID_MAX]; /* "eni-attach-…"; empty: not attached */
+	uint64_t attached_ms;
+	bool delete_on_termination;
 };
 
 struct interface_group {

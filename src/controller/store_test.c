@@ -58,7 +58,8 @@ static struct volume volume_of(const char *id, const char *instance_id, unsigned
 
 static void store__gives_back_what_was_put(void **state)
 {
-	struct image i = image_of("ami-0123456789abcdef0", "debian"), i2 = { 0 };
+	struct image i = image_of("ami-0123456789abcdef0", "debian");
+	static struct image i2;
 	struct instance n = instance_of("i-0123456789abcdef0", "web", INSTANCE_RUNNING), n2 = { 0 };
 	struct volume v = volume_of("vol-0123456789abcdef0", n.id, 0), v2 = { 0 };
 	static struct console_tail c, c2;
@@ -96,8 +97,8 @@ static void store__gives_back_what_was_put(void **state)
 
 static void store__refuses_what_cannot_be(void **state)
 {
-	struct image a = image_of("ami-0123456789abcdef0", "debian"),
-		     b = image_of("ami-0123456789abcdef1", "debian");
+	struct image a = image_of("ami-0123456789abcdef0", "debian");
+	static struct image b;
 	struct instance n = instance_of("i-0123456789abcdef0", "web", INSTANCE_RUNNING);
 	struct instance m = instance_of("i-0123456789abcdef1", "web", INSTANCE_RUNNING);
 	struct volume v = volume_of("vol-0123456789abcdef0", n.id, 0),
@@ -105,6 +106,7 @@ static void store__refuses_what_cannot_be(void **state)
 	struct store *s;
 
 	(void)state;
+	b = image_of("ami-0123456789abcdef1", "debian");
 	assert_int_equal(store_open(":memory:", &s), 0);
 	assert_int_equal(store_image_put(s, &a), 0);
 	assert_int_equal(store_image_put(s, &b), -EEXIST); /* a name is one image's */
