@@ -97,8 +97,7 @@ static void store__gives_back_what_was_put(void **state)
 
 static void store__refuses_what_cannot_be(void **state)
 {
-	struct image a = image_of("ami-0123456789abcdef0", "debian");
-	static struct image b;
+	static struct image a, b;
 	struct instance n = instance_of("i-0123456789abcdef0", "web", INSTANCE_RUNNING);
 	struct instance m = instance_of("i-0123456789abcdef1", "web", INSTANCE_RUNNING);
 	struct volume v = volume_of("vol-0123456789abcdef0", n.id, 0),
@@ -106,6 +105,7 @@ static void store__refuses_what_cannot_be(void **state)
 	struct store *s;
 
 	(void)state;
+	a = image_of("ami-0123456789abcdef0", "debian");
 	b = image_of("ami-0123456789abcdef1", "debian");
 	assert_int_equal(store_open(":memory:", &s), 0);
 	assert_int_equal(store_image_put(s, &a), 0);
