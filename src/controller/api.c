@@ -86,7 +86,7 @@ static void host_stop(struct conn *c, const json_t *params)
 	if (store_instance_list(c->d->core.st, &list, &cnt) < 0)
 		cnt = 0; /* the host can be stopped all the same */
 	for (size_t k = 0; k < cnt; k++) {
-		struct core_acts acts = { .cnt = 0 };
+		CLEANUP(core_acts_done) struct core_acts acts = { .v = NULL };
 		struct fault f;
 
 		if (list[k].state == INSTANCE_RUNNING &&
@@ -351,7 +351,7 @@ static void instance_start(struct conn *c, const json_t *params)
 static void instance_want(struct conn *c, const char *ref, enum machine_event ev,
 			  enum op_kind until, bool wait)
 {
-	struct core_acts acts = { .cnt = 0 };
+	CLEANUP(core_acts_done) struct core_acts acts = { .v = NULL };
 	struct instance i = { 0 };
 	struct fault f;
 
@@ -469,7 +469,7 @@ static void volume_create(struct conn *c, const json_t *params)
 {
 	uint64_t bytes = 0;
 	const struct param table[] = { { "bytes", PARAM_U64, true, &bytes, 0 } };
-	struct core_acts acts = { .cnt = 0 };
+	CLEANUP(core_acts_done) struct core_acts acts = { .v = NULL };
 	struct volume v = { 0 };
 	struct fault f;
 
@@ -490,7 +490,7 @@ static void volume_rm(struct conn *c, const json_t *params)
 {
 	char ref[MODEL_NAME_MAX] = "";
 	const struct param table[] = { { "volume", PARAM_TEXT, true, ref, sizeof(ref) } };
-	struct core_acts acts = { .cnt = 0 };
+	CLEANUP(core_acts_done) struct core_acts acts = { .v = NULL };
 	struct volume v = { 0 };
 	struct fault f;
 

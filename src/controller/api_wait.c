@@ -238,7 +238,7 @@ static json_t *json_of_host(struct daemon *d, const struct ctl_l_host *h)
 /* The room is known: launch or start. */
 static void capacity_known(struct conn *c, const struct ctl_l_host *h)
 {
-	struct core_acts acts = { .cnt = 0 };
+	CLEANUP(core_acts_done) struct core_acts acts = { .v = NULL };
 	struct instance i = { 0 };
 	struct fault f = { .code = "" };
 	int r;

@@ -15,12 +15,50 @@
 #include "controller/core_net.h"
 #include "controller/core_priv.h"
 
+enum { ACTS_FIRST = 16 };
+
+void core_acts_done(struct core_acts *acts)
+{
+	free(acts->v);
+	memset(acts, 0, sizeof(*acts));
+}
+
+static int acts_grow(struct core_acts *acts, size_t more)
+{
+	size_t cap = acts->cap ? acts->cap : ACTS_FIRST;
+	struct core_act *v;
+
+	while (cap < acts->cnt + more)
+		cap *= 2;
+	if (cap == acts->cap)
+		return 0;
+	v = reallocarray(acts->v, cap, sizeof(*v));
+	if (!v)
+		return -ENOMEM;
+	acts->v = v;
+	acts->cap = cap;
+	return 0;
+}
+
+int core_acts_move(struct core_acts *to, struct core_acts *from)
+{
+	int r = from->cnt ? acts_grow(to, from->cnt) : 0;
+
+	if (r < 0)
+		return r;
+	for (size_t k = 0; k < from->cnt; k++)
+		to->v[to->cnt++] = from->v[k];
+	core_acts_done(from);
+	return 0;
+}
+
 int core_act_add(struct core_acts *acts, enum core_act_kind kind, const char *id)
 {
 	struct core_act *a;
+	int r = acts_grow(acts, 1);
 
-	if (acts->cnt == CORE_ACTS_MAX)
-		return -E2BIG;
+	if (r < 0)
+		return r;
 	a = &acts->v[acts->cnt++];
 	a->kind = kind;
 	snprintf(a->id, sizeof(a->id), "%s", id);
@@ -317,7 +355,7 @@ static int strangers_kill(struct core *c, const char (*live)[CTL_ID_MAX], size_t
 			  core_acts_fn *each, void *ptr)
 {
 	for (size_t k = 0; k < live_cnt; k++) {
-		struct core_acts acts = { .cnt = 0 };
+		CLEANUP(core_acts_done) struct core_acts acts = { .v = NULL };
 		struct instance i = { 0 };
 		int r = store_instance_get(c->st, live[k], &i);
 
@@ -343,7 +381,7 @@ static int volumes_recover(struct core *c, core_acts_fn *each, void *ptr)
 
 	r = store_volume_list(c->st, &list, &cnt);
 	for (size_t k = 0; r >= 0 && k < cnt; k++) {
-		struct core_acts acts = { .cnt = 0 };
+		CLEANUP(core_acts_done) struct core_acts acts = { .v = NULL };
 
 		if (list[k].instance_id[0] == '\0' && list[k].state == VOLUME_CREATING)
 			r = core_act_add(&acts, CORE_VOLUME_REMAKE, list[k].id);
@@ -366,7 +404,7 @@ int core_recover(struct core *c, const char (*live)[CTL_ID_MAX], size_t live_cnt
 	if (r == 0)
 		r = volumes_recover(c, each, ptr);
 	for (size_t k = 0; r >= 0 && k < cnt; k++) {
-		struct core_acts acts = { .cnt = 0 };
+		CLEANUP(core_acts_done) struct core_acts acts = { .v = NULL };
 		bool lives = is_live(list[k].id, live, live_cnt);
 		const char *code =
 			list[k].state == INSTANCE_RUNNING && !lives ? "Server.HostStopped" : NULL;

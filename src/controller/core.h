@@ -23,7 +23,6 @@
 #include "controller/store.h"
 
 enum {
-	CORE_ACTS_MAX = 64,           /* of one call */
 	CORE_INSTANCES_MAX = 512,     /* of one host, terminated ones included */
 	CORE_TERMINATED_MS = 3600000, /* how long a terminated instance stays visible */
 };
@@ -56,10 +55,14 @@ struct core_act {
 	char id[CTL_ID_MAX]; /* volume or instance, as the kind says */
 };
 
+/* As many as a call needs. On the stack: CLEANUP(core_acts_done) struct core_acts acts = { .v = NULL }; */
 struct core_acts {
-	struct core_act v[CORE_ACTS_MAX];
-	size_t cnt;
+	struct core_act *v; /* owned: core_acts_done() */
+	size_t cnt, cap;
 };
+void core_acts_done(struct core_acts *acts);
+/* core_acts_move(): what @from holds comes behind what @to holds; @from is empty afterwards. Return: 0, -ENOMEM and nothing moved. */
+MUST_USE int core_acts_move(struct core_acts *to, struct core_acts *from);
 
 struct core_run {
 	char account[CTL_ID_MAX];

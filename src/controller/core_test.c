@@ -123,7 +123,7 @@ static void tell(int r, const struct core_acts *acts)
 
 static void world_gone(const char *id, enum ctl_exit_reason reason)
 {
-	struct core_acts acts = { .cnt = 0 };
+	CLEANUP(core_acts_done) struct core_acts acts = { .v = NULL };
 
 	set_remove(w.live, id);
 	tell(core_gone(&w.core, id, reason, "", &acts), &acts);
@@ -133,7 +133,7 @@ static void answer_start(const char *id, bool fails)
 {
 	struct ctl_l_instance_started m = { .first_run_us = 5 };
 	static struct ctl_l_instance_start start;
-	struct core_acts acts = { .cnt = 0 };
+	CLEANUP(core_acts_done) struct core_acts acts = { .v = NULL };
 
 	snprintf(m.instance_id, sizeof(m.instance_id), "%s", id);
 	/* What the launcher would be asked must be whole, and its files must be there. */
@@ -156,7 +156,7 @@ static void answer_start(const char *id, bool fails)
 
 static void answer_volume(const struct asked *a, bool fails)
 {
-	struct core_acts acts = { .cnt = 0 };
+	CLEANUP(core_acts_done) struct core_acts acts = { .v = NULL };
 	struct volume v;
 
 	if (a->kind == CORE_VOLUME_DELETE) {
@@ -194,7 +194,7 @@ static void world_answer(size_t k)
 		break;
 	case CORE_BUTTON: /* a deaf guest is killed by the time-out */
 		if (fails) {
-			struct core_acts acts = { .cnt = 0 };
+			CLEANUP(core_acts_done) struct core_acts acts = { .v = NULL };
 
 			tell(core_stop_timeout(&w.core, a.id, &acts), &acts);
 		} else {
@@ -260,7 +260,7 @@ static struct core_run run_of(const char *name)
 static int world_run(const char *name, struct instance *ret)
 {
 	struct core_run q = run_of(name);
-	struct core_acts acts = { .cnt = 0 };
+	CLEANUP(core_acts_done) struct core_acts acts = { .v = NULL };
 	struct fault f;
 	int r = core_run(&w.core, &q, &acts, ret, &f);
 
@@ -271,7 +271,7 @@ static int world_run(const char *name, struct instance *ret)
 
 static int world_want(const char *id, enum machine_event ev)
 {
-	struct core_acts acts = { .cnt = 0 };
+	CLEANUP(core_acts_done) struct core_acts acts = { .v = NULL };
 	struct fault f = { .code = "" };
 	int r = core_want(&w.core, id, ev, &acts, &f);
 
@@ -513,7 +513,7 @@ static void core_expire__forgets_after_an_hour(void **state)
 /* A start message of @q must be refused with @code, and nothing recorded. */
 static void refused(const struct core_run *q, const char *code)
 {
-	struct core_acts acts = { .cnt = 0 };
+	CLEANUP(core_acts_done) struct core_acts acts = { .v = NULL };
 	struct instance i, *n;
 	struct fault f = { .code = "" };
 	size_t cnt;

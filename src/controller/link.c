@@ -328,7 +328,7 @@ static int start_failed(struct daemon *d, const char *id, int err, const char *t
 /* An action that cannot even be asked for is reported to the core as failed, so that nothing waits for ever. */
 static int act_failed(struct daemon *d, const struct core_act *a, int err)
 {
-	struct core_acts more = { .cnt = 0 };
+	CLEANUP(core_acts_done) struct core_acts more = { .v = NULL };
 	int r = 0;
 
 	log_err("link.act", "kind=%d id=%s err=%d", (int)a->kind, a->id, err);
@@ -372,7 +372,7 @@ static int settle(struct daemon *d, int r, const struct core_acts *acts)
 static int start_failed(struct daemon *d, const char *id, int err, const char *text)
 {
 	struct ctl_l_instance_started m = { .err = err };
-	struct core_acts acts = { .cnt = 0 };
+	CLEANUP(core_acts_done) struct core_acts acts = { .v = NULL };
 
 	snprintf(m.instance_id, sizeof(m.instance_id), "%s", id);
 	snprintf(m.text, sizeof(m.text), "%s", text);
@@ -399,7 +399,7 @@ static int started(struct daemon *d, struct ctl_msg *m, struct link_req *q)
 {
 	struct ctl_l_instance_started *s = &m->u.l_instance_started;
 	enum link_kind kind = q ? q->kind : LINK_NONE;
-	struct core_acts acts = { .cnt = 0 };
+	CLEANUP(core_acts_done) struct core_acts acts = { .v = NULL };
 	struct instance i = { 0 };
 	int r;
 
@@ -449,7 +449,7 @@ static int recovered(struct daemon *d)
 
 static int acked_volume(struct daemon *d, const struct link_req *q, const struct ctl_ack *a)
 {
-	struct core_acts acts = { .cnt = 0 };
+	CLEANUP(core_acts_done) struct core_acts acts = { .v = NULL };
 	int r;
 
 	if (q->kind == LINK_VOLUME_REMAKE && (a->err == 0 || a->err == -ENOENT))
@@ -479,7 +479,7 @@ static int acked(struct daemon *d, const struct ctl_msg *m, struct link_req *slo
 {
 	struct link_req q = *slot;
 	const struct ctl_ack *a = &m->u.ack;
-	struct core_acts acts = { .cnt = 0 };
+	CLEANUP(core_acts_done) struct core_acts acts = { .v = NULL };
 
 	if (retry(slot, a->err))
 		return 0;
@@ -524,7 +524,7 @@ static int acked(struct daemon *d, const struct ctl_msg *m, struct link_req *slo
 
 static int gone(struct daemon *d, const struct ctl_l_instance_gone *g)
 {
-	struct core_acts acts = { .cnt = 0 };
+	CLEANUP(core_acts_done) struct core_acts acts = { .v = NULL };
 	int r;
 
 	log_info("instance.gone", "inst=%s reason=%u", g->instance_id, g->reason);

@@ -255,7 +255,7 @@ void live_stop_arm(struct live *l, uint64_t timeout_ns)
 
 static void stop_timeout(struct live *l)
 {
-	struct core_acts acts = { .cnt = 0 };
+	CLEANUP(core_acts_done) struct core_acts acts = { .v = NULL };
 	int r;
 
 	log_info("live.stop_timeout", "inst=%s", l->id);
