@@ -26,6 +26,102 @@ MUST_USE int core_net_release(struct core *c, const char *instance_id);
 MUST_USE int core_net_start(struct core *c, const char *instance_id,
 			    struct ctl_l_instance_start *m);
 
+/*
+ * What people do with networks, inside the caller's transaction; when one fails, the caller rolls back. A lookup is always by
+ * account: what another account has is not there. Rows that are returned are copies.
+ */
+enum {
+	NET_VPCS_MAX = 100,    /* of an account */
+	NET_SUBNETS_MAX = 200, /* of a network */
+	NET_GROUPS_MAX = 2500, /* of an account */
+	NET_INTERFACES_MAX = 5000,
+	NET_RULES_MAX = 60,           /* of a group, in each direction */
+	NET_INTERFACE_GROUPS_MAX = 5, /* of an interface */
+	NET_VPC_PREFIX_MIN = 16,
+	NET_VPC_PREFIX_MAX = 28, /* of networks and subnets */
+};
+
+struct net_block {
+	uint32_t addr;
+	unsigned prefix;
+};
+
+/* core_vpcs.c. core_X_find(): Return: 0, -ENOENT with @f: NotFound or Malformed by the shape of @id. */
+MUST_USE int core_vpc_find(struct core *c, const char *account, const char *id, struct vpc *ret,
+			   struct fault *f);
+/* core_vpc_default(): Return: 0, -ENOENT without a word. */
+MUST_USE int core_vpc_default(struct core *c, const char *account, struct vpc *ret);
+/* core_vpc_add(): with its default group. */
+MUST_USE int core_vpc_add(struct core *c, const char *account, const struct net_block *b,
+			  struct vpc *ret, struct fault *f);
+/* core_vpc_default_add(): 172.31.0.0/16 with a subnet, the default group and a way out. */
+MUST_USE int core_vpc_default_add(struct core *c, const char *account, struct vpc *ret,
+				  struct fault *f);
+/* core_vpc_rm(): with its default group and its way out; nothing else may be left in it. */
+MUST_USE int core_vpc_rm(struct core *c, const struct vpc *v, struct fault *f);
+/* core_vpc_put(): after a change of its DNS attributes. */
+MUST_USE int core_vpc_put(struct core *c, const struct vpc *v, struct core_acts *acts);
+
+MUST_USE int core_subnet_find(struct core *c, const char *account, const char *id,
+			      struct subnet *ret, struct fault *f);
+MUST_USE int core_subnet_add(struct core *c, const struct vpc *v, const struct net_block *b,
+			     struct subnet *ret, struct fault *f);
+/* core_subnet_default_add(): in the default network that has none. */
+MUST_USE int core_subnet_default_add(struct core *c, const char *account, struct subnet *ret,
+				     struct fault *f);
+MUST_USE int core_subnet_rm(struct core *c, const struct subnet *s, struct fault *f);
+/* core_subnet_used(): addresses of it that somebody has, reserved ones not counted. */
+size_t core_subnet_used(struct core *c, const struct subnet *s);
+
+/* core_groups.c */
+MUST_USE int core_group_find(struct core *c, const char *account, const char *id, struct group *ret,
+			     struct fault *f);
+/* core_group_named(): Return: 0, -ENOENT without a word. */
+MUST_USE int core_group_named(struct core *c, const char *vpc_id, const char *name,
+			      struct group *ret);
+/* core_group_add(): lets everything out and nothing in. @name and @description: checked text */
+MUST_USE int core_group_add(struct core *c, const struct vpc *v, const char *name,
+			    const char *description, struct group *ret, struct fault *f);
+MUST_USE int core_group_rm(struct core *c, const struct group *g, struct fault *f);
+/* core_rule_add(): @rule has everything but its id, which it gets. Protocols without ports have 0 and 65535. */
+MUST_USE int core_rule_add(struct core *c, const struct group *g, struct group_rule *rule,
+			   struct core_acts *acts, struct fault *f);
+/* core_rule_same(): the rule that lets the same through; its id comes into @rule. Return: 0, -ENOENT without a word. */
+MUST_USE int core_rule_same(struct core *c, struct group_rule *rule);
+MUST_USE int core_rule_find(struct core *c, const char *account, const char *id,
+			    struct group_rule *ret, struct fault *f);
+/* core_rule_put(): replaces a rule, or its description alone. */
+MUST_USE int core_rule_put(struct core *c, const struct group *g, const struct group_rule *rule,
+			   struct core_acts *acts, struct fault *f);
+MUST_USE int core_rule_rm(struct core *c, const struct group_rule *rule, struct core_acts *acts);
+
+/* core_interfaces.c. An interface that shall be, as a request says it: unchecked, empty is left out. */
+struct core_interface_want {
+	const char *account;
+	const char *subnet_id;  /* NULL: the default subnet */
+	const char *private_ip; /* NULL: any */
+	const char *description;
+	const char *const *group_id; /* group_cnt 0: the network's default group */
+	size_t group_cnt;
+};
+MUST_USE int core_interface_find(struct core *c, const char *account, const char *id,
+				 struct interface *ret, struct fault *f);
+/* core_interface_add(): one that no instance has yet. */
+MUST_USE int core_interface_add(struct core *c, const struct core_interface_want *q,
+				struct interface *ret, struct fault *f);
+/* core_interface_attach(): @ni is free: now it is @i's. Updates @ni. */
+MUST_USE int core_interface_attach(struct core *c, struct interface *ni, const struct instance *i,
+				   unsigned device_idx, bool delete_on_termination,
+				   struct fault *f);
+/* core_interface_rm(): one that no instance has. */
+MUST_USE int core_interface_rm(struct core *c, const struct interface *ni, struct fault *f);
+/* core_interface_put(): after a change of anything but its place, address, MAC and groups. */
+MUST_USE int core_interface_put(struct core *c, const struct interface *ni, struct core_acts *acts);
+/* core_interface_groups(): from now on exactly these. */
+MUST_USE int core_interface_groups(struct core *c, const struct interface *ni,
+				   const char *const *group_id, size_t cnt, struct core_acts *acts,
+				   struct fault *f);
+
 /* Other hosts. Each is its own transaction. */
 struct core_peer {
 	char name[MODEL_NAME_MAX], address[64],
