@@ -62,7 +62,7 @@ static int nonblock(int fd)
 
 /* What the launcher hands over first. */
 struct config {
-	int listener, state_fd;
+	int listener, api_fd, state_fd, security_fd; /* -1: not given */
 	int port[PORT_MAX];
 	unsigned port_cnt;
 	char host_mode[CTL_NAME_MAX];
@@ -76,7 +76,9 @@ static int config_take(struct ctl_msg *m, struct config *ret)
 	if (m->type != CTL_L_CONFIG || !c->has_state_dir || c->port_cnt > PORT_MAX)
 		return -EPROTO;
 	ret->listener = c->has_listener ? fd_list_take(&m->fds, at++) : -1;
+	ret->api_fd = c->has_api ? fd_list_take(&m->fds, at++) : -1;
 	ret->state_fd = fd_list_take(&m->fds, at++);
+	ret->security_fd = c->has_security ? fd_list_take(&m->fds, at++) : -1;
 	for (ret->port_cnt = 0; ret->port_cnt < c->port_cnt; ret->port_cnt++)
 		ret->port[ret->port_cnt] = fd_list_take(&m->fds, at++);
 	memcpy(ret->host_mode, c->host_mode, sizeof(ret->host_mode));
@@ -98,7 +100,7 @@ static int config_read(struct config *ret)
 
 static int sandbox(const struct config *cfg)
 {
-	int keep[PORT_MAX + 3];
+	int keep[PORT_MAX + 5];
 	size_t cnt = 0;
 	struct sandbox_conf conf = { .profile = &sandbox_profile_niterd,
 				     .nofile_max = FDS_MAX,
@@ -109,6 +111,10 @@ static int sandbox(const struct config *cfg)
 	keep[cnt++] = cfg->state_fd;
 	if (cfg->listener >= 0)
 		keep[cnt++] = cfg->listener;
+	if (cfg->api_fd >= 0)
+		keep[cnt++] = cfg->api_fd;
+	if (cfg->security_fd >= 0)
+		keep[cnt++] = cfg->security_fd;
 	for (unsigned k = 0; k < cfg->port_cnt; k++)
 		keep[cnt++] = cfg->port[k];
 	conf.keep_cnt = cnt;
@@ -245,7 +251,7 @@ static int serve(struct daemon *d, const struct config *cfg)
 
 static int run(struct daemon *d)
 {
-	struct config cfg = { .listener = -1, .state_fd = -1 };
+	struct config cfg = { .listener = -1, .api_fd = -1, .state_fd = -1, .security_fd = -1 };
 	int r;
 
 	r = libraries_init();

@@ -106,7 +106,7 @@ static const struct field sec_config_fields[] = {
 };
 static const struct field sec_channel_fields[] = {
 	U16(ctl_sec_channel, purpose), STR(ctl_sec_channel, account_id), STR(ctl_sec_channel, instance_id),
-	STR(ctl_sec_channel, volume_id),
+	STR(ctl_sec_channel, volume_id), STR(ctl_sec_channel, kms_key_id),
 };
 static const struct field sec_volume_destroy_fields[] = {
 	STR(ctl_sec_volume_destroy, volume_id),
@@ -126,7 +126,7 @@ static const struct field key_data_fields[] = {
 };
 static const struct field l_volume_create_fields[] = {
 	STR(ctl_l_volume_create, volume_id), STR(ctl_l_volume_create, account_id), U64(ctl_l_volume_create, size),
-	STR(ctl_l_volume_create, image_id),
+	STR(ctl_l_volume_create, image_id), STR(ctl_l_volume_create, kms_key_id),
 };
 static const struct field l_volume_delete_fields[] = {
 	STR(ctl_l_volume_delete, volume_id),
@@ -161,8 +161,8 @@ static const struct field l_instance_gone_fields[] = {
 	STR(ctl_l_instance_gone, instance_id), U16(ctl_l_instance_gone, reason), STR(ctl_l_instance_gone, text),
 };
 static const struct field l_config_fields[] = {
-	STR(ctl_l_config, host_mode), BOOL(ctl_l_config, has_listener), BOOL(ctl_l_config, has_state_dir),
-	U16(ctl_l_config, port_cnt),
+	STR(ctl_l_config, host_mode), BOOL(ctl_l_config, has_listener), BOOL(ctl_l_config, has_api),
+	BOOL(ctl_l_config, has_state_dir), BOOL(ctl_l_config, has_security), U16(ctl_l_config, port_cnt),
 };
 static const struct field l_host_fields[] = {
 	STR(ctl_l_host, mode), STR(ctl_l_host, placement), U16(ctl_l_host, cores), U16(ctl_l_host, threads),
@@ -275,6 +275,36 @@ static const struct field sign_identity_fields[] = {
 static const struct field signed_fields[] = {
 	I32(ctl_signed, err), BYTES(ctl_signed, signature), BYTES(ctl_signed, pkcs7),
 };
+static const struct field api_key_create_fields[] = {
+	STR(ctl_api_key_create, account_id), STR(ctl_api_key_create, access_key_id),
+};
+static const struct field api_key_fields[] = {
+	I32(ctl_api_key, err), BYTES(ctl_api_key, secret), BYTES(ctl_api_key, sealed),
+};
+static const struct field api_key_derive_fields[] = {
+	STR(ctl_api_key_derive, account_id), STR(ctl_api_key_derive, access_key_id), BYTES(ctl_api_key_derive, sealed),
+	STR(ctl_api_key_derive, date), STR(ctl_api_key_derive, region), STR(ctl_api_key_derive, service),
+};
+static const struct field api_key_derived_fields[] = {
+	I32(ctl_api_key_derived, err), RAW(ctl_api_key_derived, key),
+};
+static const struct field kms_key_fields[] = {
+	STR(ctl_kms_key, account_id), STR(ctl_kms_key, key_id), U8(ctl_kms_key, state),
+};
+static const struct field kms_crypt_fields[] = {
+	STR(ctl_kms_crypt, account_id), STR(ctl_kms_crypt, key_id), RAW(ctl_kms_crypt, context),
+	BYTES(ctl_kms_crypt, data),
+};
+static const struct field kms_data_key_fields[] = {
+	STR(ctl_kms_data_key, account_id), STR(ctl_kms_data_key, key_id), RAW(ctl_kms_data_key, context),
+	U16(ctl_kms_data_key, len), BOOL(ctl_kms_data_key, with_plaintext),
+};
+static const struct field kms_random_fields[] = {
+	U16(ctl_kms_random, len),
+};
+static const struct field kms_answer_fields[] = {
+	I32(ctl_kms_answer, err), STR(ctl_kms_answer, key_id), BYTES(ctl_kms_answer, plain), BYTES(ctl_kms_answer, blob),
+};
 static const struct field l_gateway_start_fields[] = {
 	STR(ctl_l_gateway_start, vpc_id), STR(ctl_l_gateway_start, gateway_id), RAW(ctl_l_gateway_start, mac),
 };
@@ -314,7 +344,7 @@ static unsigned l_config_fd_cnt(const void *body)
 {
 	const struct ctl_l_config *b = body;
 
-	return 0U + b->has_listener + b->has_state_dir + b->port_cnt;
+	return 0U + b->has_listener + b->has_api + b->has_state_dir + b->has_security + b->port_cnt;
 }
 
 static unsigned l_instance_started_fd_cnt(const void *body)
@@ -391,6 +421,18 @@ static const struct message messages[] = {
 	{ .type = CTL_TUN_KEY, .secret = true, BODY(tun_key_fields) },
 	{ .type = CTL_SIGN_IDENTITY, BODY(sign_identity_fields) },
 	{ .type = CTL_SIGNED, BODY(signed_fields) },
+	{ .type = CTL_API_KEY_CREATE, BODY(api_key_create_fields) },
+	{ .type = CTL_API_KEY_DERIVE, BODY(api_key_derive_fields) },
+	{ .type = CTL_API_KEY, .secret = true, BODY(api_key_fields) },
+	{ .type = CTL_API_KEY_DERIVED, .secret = true, BODY(api_key_derived_fields) },
+	{ .type = CTL_KMS_KEY_CREATE, BODY(kms_key_fields) },
+	{ .type = CTL_KMS_KEY_DESTROY, BODY(kms_key_fields) },
+	{ .type = CTL_KMS_KEY_STATE_SET, BODY(kms_key_fields) },
+	{ .type = CTL_KMS_ENCRYPT, .secret = true, BODY(kms_crypt_fields) },
+	{ .type = CTL_KMS_DECRYPT, BODY(kms_crypt_fields) },
+	{ .type = CTL_KMS_DATA_KEY, BODY(kms_data_key_fields) },
+	{ .type = CTL_KMS_RANDOM, BODY(kms_random_fields) },
+	{ .type = CTL_KMS_ANSWER, .secret = true, BODY(kms_answer_fields) },
 	{ .type = CTL_L_GATEWAY_START, BODY(l_gateway_start_fields) },
 	{ .type = CTL_L_GATEWAY_STOP, BODY(l_gateway_ref_fields) },
 	{ .type = CTL_L_FORWARD_ADD, BODY(l_forward_fields) },
@@ -436,6 +478,9 @@ _Static_assert(offsetof(struct ctl_bytes_key, b) == sizeof(uint16_t), "length, t
 _Static_assert(offsetof(struct ctl_bytes_chunk, b) == sizeof(uint16_t), "length, then bytes");
 _Static_assert(offsetof(struct ctl_bytes_tunnel, b) == sizeof(uint16_t), "length, then bytes");
 _Static_assert(offsetof(struct ctl_bytes_certificate, b) == sizeof(uint16_t), "length, then bytes");
+_Static_assert(offsetof(struct ctl_bytes_api_secret, b) == sizeof(uint16_t), "length, then bytes");
+_Static_assert(offsetof(struct ctl_bytes_api_sealed, b) == sizeof(uint16_t), "length, then bytes");
+_Static_assert(offsetof(struct ctl_bytes_kms, b) == sizeof(uint16_t), "length, then bytes");
 
 /* One number of a struct in memory; size is 1, 2, 4 or 8 bytes. */
 static uint64_t num_load(const uint8_t *p, size_t size)
@@ -636,9 +681,12 @@ static int decode_fields(struct rd *in, const struct field *fields, uint32_t fie
 static bool body_ok(const struct message *m, const void *body)
 {
 	const struct ctl_key_data *key_data = body;
+	const struct ctl_api_key *api_key = body;
 
 	if (m->type == CTL_KEY_DATA) /* body is that struct: NOLINTNEXTLINE(clang-analyzer-core.*) */
 		return key_data->key.len == 0 || key_data->key.len == CTL_KEY_BYTES;
+	if (m->type == CTL_API_KEY) /* NOLINTNEXTLINE(clang-analyzer-core.*) */
+		return api_key->secret.len == 0 || api_key->secret.len == CTL_API_SECRET_BYTES;
 	return true;
 }
 

@@ -21,7 +21,7 @@
 
 enum {
 	CTL_FD = 3,
-	CTL_VERSION = 2,
+	CTL_VERSION = 3,
 	CTL_MSG_MAX = 60 * 1024, /* bytes, header included */
 
 	CTL_ID_MAX = 24,       /* "i-0123456789abcdef0", "vol-…", "ami-…", account ids; with NUL */
@@ -42,6 +42,13 @@ enum {
 	CTL_TUNNEL_MESSAGE_MAX = 1200,
 	CTL_CERTIFICATE_MAX = 1024, /* DER */
 	CTL_FINGERPRINT_BYTES = 32, /* SHA-256 of a host's identity key (DER SubjectPublicKeyInfo) */
+	CTL_UUID_MAX = 40,      /* a KMS key's id as text; with NUL */
+	CTL_API_SECRET_BYTES = 40, /* a secret access key, as people get it */
+	CTL_API_SEALED_MAX = 256,  /* the same as niterd keeps it */
+	CTL_API_DATE_MAX = 12,     /* "20261123"; with NUL */
+	CTL_SIGNING_KEY_BYTES = 32,
+	CTL_KMS_DIGEST_BYTES = 32, /* SHA-256 of an encryption context; docs/wire/kms-blob.md */
+	CTL_KMS_BYTES_MAX = 6144,  /* of a plaintext or a ciphertext blob */
 };
 
 enum ctl_type {
@@ -93,6 +100,19 @@ enum ctl_type {
 	/* on a metadata process's channel */
 	CTL_SIGN_IDENTITY = 0x0530,      /* CTL_SIGNED */
 	CTL_SIGNED = 0x05b0,
+	/* on niterd's channel: the secrets of access keys, and KMS. niterd asks, security answers */
+	CTL_API_KEY_CREATE = 0x0540,     /* CTL_API_KEY */
+	CTL_API_KEY_DERIVE = 0x0541,     /* CTL_API_KEY_DERIVED */
+	CTL_API_KEY = 0x05c0,
+	CTL_API_KEY_DERIVED = 0x05c1,
+	CTL_KMS_KEY_CREATE = 0x0550,     /* these are all answered by CTL_KMS_ANSWER */
+	CTL_KMS_KEY_DESTROY = 0x0551,    /* for good; a key that is not there is no error */
+	CTL_KMS_KEY_STATE_SET = 0x0552,
+	CTL_KMS_ENCRYPT = 0x0553,
+	CTL_KMS_DECRYPT = 0x0554,
+	CTL_KMS_DATA_KEY = 0x0555,
+	CTL_KMS_RANDOM = 0x0556,
+	CTL_KMS_ANSWER = 0x05d0,
 
 	/* niterd -> launcher; CTL_ACK answers unless said otherwise */
 	CTL_L_VOLUME_CREATE = 0x0600,    /* CTL_L_PROGRESS any number of times, then CTL_ACK */
@@ -108,7 +128,7 @@ enum ctl_type {
 	CTL_L_FORWARD_ADD = 0x0612,      /* a TCP port of this host leads to an instance */
 	CTL_L_FORWARD_DEL = 0x0613,
 	/* launcher -> niterd */
-	CTL_L_CONFIG = 0x0680,           /* first message to niterd; fds: [API listener], [state directory], [a stream per control port] */
+	CTL_L_CONFIG = 0x0680,           /* first message to niterd; fds: [operators' listener], [API listener], [state directory], [channel to security], [a stream per control port] */
 	CTL_L_PROGRESS = 0x0681,
 	CTL_L_INSTANCE_STARTED = 0x0682, /* fds: service socket of the hypervisor, [of the network card, of the metadata process]; none on error */
 	CTL_L_INSTANCE_GONE = 0x0683,    /* event, seq 0 */
@@ -168,6 +188,19 @@ struct ctl_bytes_tunnel {
 struct ctl_bytes_certificate {
 	uint16_t len;
 	uint8_t b[CTL_CERTIFICATE_MAX];
+};
+
+struct ctl_bytes_api_secret {
+	uint16_t len; /* 0 or CTL_API_SECRET_BYTES */
+	uint8_t b[CTL_API_SECRET_BYTES];
+};
+struct ctl_bytes_api_sealed {
+	uint16_t len;
+	uint8_t b[CTL_API_SEALED_MAX];
+};
+struct ctl_bytes_kms {
+	uint16_t len;
+	uint8_t b[CTL_KMS_BYTES_MAX];
 };
 
 struct ctl_ack {
@@ -241,12 +274,14 @@ enum ctl_key_purpose {
 	CTL_KEY_FOR_CARD = 2,
 	CTL_KEY_FOR_WIRE = 3,     /* tunnels; one channel per host */
 	CTL_KEY_FOR_METADATA = 4, /* signs the identity document of instance_id, nothing else */
+	CTL_KEY_FOR_NITERD = 5,   /* CTL_API_KEY_… and CTL_KMS_…; one channel per host, a second one replaces it */
 };
 struct ctl_sec_channel {
 	uint16_t purpose; /* enum ctl_key_purpose */
 	char account_id[CTL_ID_MAX];
 	char instance_id[CTL_ID_MAX]; /* empty for a format job */
 	char volume_id[CTL_ID_MAX];   /* the one volume this grant is for; repeat the message without fd for more */
+	char kms_key_id[CTL_UUID_MAX]; /* a format job's: the KMS key that the volume's key is wrapped under, too; empty: none */
 };
 struct ctl_sec_volume_destroy {
 	char volume_id[CTL_ID_MAX];
@@ -282,6 +317,7 @@ struct ctl_l_volume_create {
 	char account_id[CTL_ID_MAX];
 	uint64_t size;           /* bytes */
 	char image_id[CTL_ID_MAX]; /* empty: a blank volume */
+	char kms_key_id[CTL_UUID_MAX]; /* empty: none but the account's own key */
 };
 struct ctl_l_volume_delete {
 	char volume_id[CTL_ID_MAX];
@@ -334,7 +370,7 @@ struct ctl_l_instance_gone {
 };
 struct ctl_l_config {
 	char host_mode[CTL_NAME_MAX]; /* "server", "hosted", "simulated" */
-	uint8_t has_listener, has_state_dir;
+	uint8_t has_listener, has_api, has_state_dir, has_security;
 	uint16_t port_cnt; /* control ports (virtio-serial) handed over as descriptors */
 };
 struct ctl_l_host {
@@ -518,6 +554,60 @@ struct ctl_signed {
 	struct ctl_bytes_wrapped signature; /* RSA PKCS#1 v1.5, SHA-256 */
 	struct ctl_bytes_chunk pkcs7;       /* DER SignedData with the document inside */
 };
+/* What niterd asks of the security process. Of secrets it sees what its answers hold, and keeps nothing of it. */
+struct ctl_api_key_create {
+	char account_id[CTL_ID_MAX];
+	char access_key_id[CTL_ID_MAX];
+};
+struct ctl_api_key {
+	int32_t err;
+	struct ctl_bytes_api_secret secret; /* base64's alphabet; told to a person once, never again */
+	struct ctl_bytes_api_sealed sealed; /* good for this account and access key id only */
+};
+struct ctl_api_key_derive {
+	char account_id[CTL_ID_MAX];
+	char access_key_id[CTL_ID_MAX];
+	struct ctl_bytes_api_sealed sealed;
+	char date[CTL_API_DATE_MAX]; /* "20261123" */
+	char region[CTL_NAME_MAX];
+	char service[CTL_NAME_MAX];
+};
+struct ctl_api_key_derived {
+	int32_t err; /* -EACCES: sealed for another account or key, or damaged */
+	uint8_t key[CTL_SIGNING_KEY_BYTES]; /* spec: sigv4; zero with an error */
+};
+enum ctl_kms_state { CTL_KMS_ENABLED = 1, CTL_KMS_DISABLED = 2, CTL_KMS_PENDING_DELETION = 3 };
+struct ctl_kms_key {
+	char account_id[CTL_ID_MAX];
+	char key_id[CTL_UUID_MAX];
+	uint8_t state; /* enum ctl_kms_state; CTL_KMS_KEY_STATE_SET only, else 0 */
+};
+struct ctl_kms_crypt {
+	char account_id[CTL_ID_MAX];
+	char key_id[CTL_UUID_MAX]; /* empty for CTL_KMS_DECRYPT: whichever made the blob */
+	uint8_t context[CTL_KMS_DIGEST_BYTES];
+	struct ctl_bytes_kms data;
+};
+struct ctl_kms_data_key {
+	char account_id[CTL_ID_MAX];
+	char key_id[CTL_UUID_MAX];
+	uint8_t context[CTL_KMS_DIGEST_BYTES];
+	uint16_t len;           /* bytes, 1 … 1024 */
+	uint8_t with_plaintext; /* 0: nobody but the security process ever sees it */
+};
+struct ctl_kms_random {
+	uint16_t len; /* bytes, 1 … 1024 */
+};
+/*
+ * err: -ENOKEY no such key in this account, -EKEYREVOKED disabled, -EKEYEXPIRED its deletion is scheduled, -EBADMSG the
+ * blob is not what this key made for this account and context, -EKEYREJECTED another key made it, -EEXIST,
+ * -EINVAL, -ENOSPC, -EIO.
+ */
+struct ctl_kms_answer {
+	int32_t err;
+	char key_id[CTL_UUID_MAX]; /* that did it */
+	struct ctl_bytes_kms plain, blob;
+};
 struct ctl_l_gateway_start {
 	char vpc_id[CTL_ID_MAX];
 	char gateway_id[CTL_ID_MAX]; /* "igw-…": the wire's port */
@@ -599,6 +689,15 @@ union ctl_any {
 	struct ctl_tun_key tun_key;
 	struct ctl_sign_identity sign_identity;
 	struct ctl_signed signed_identity;
+	struct ctl_api_key_create api_key_create;
+	struct ctl_api_key api_key;
+	struct ctl_api_key_derive api_key_derive;
+	struct ctl_api_key_derived api_key_derived;
+	struct ctl_kms_key kms_key;
+	struct ctl_kms_crypt kms_crypt;
+	struct ctl_kms_data_key kms_data_key;
+	struct ctl_kms_random kms_random;
+	struct ctl_kms_answer kms_answer;
 	struct ctl_l_gateway_start l_gateway_start;
 	struct ctl_l_gateway_ref l_gateway_ref;
 	struct ctl_l_gateway_started l_gateway_started;

@@ -29,7 +29,11 @@ static const struct ctl_format_job format_job = { .volume_id = "vol-Q", .size = 
 static const struct ctl_format_progress format_progress = { .done = 1, .total = 2 };
 static const struct ctl_sec_config sec_config = { .lab = 1, .tpm_kind = "swtpmQ" };
 static const struct ctl_sec_channel sec_channel = {
-	.purpose = CTL_KEY_FOR_CARD, .account_id = "acQ", .instance_id = "i-Q", .volume_id = "vol-Q"
+	.purpose = CTL_KEY_FOR_CARD,
+	.account_id = "acQ",
+	.instance_id = "i-Q",
+	.volume_id = "vol-Q",
+	.kms_key_id = "01234567Q",
 };
 static const struct ctl_sec_volume_destroy sec_destroy = { .volume_id = "vol-Q" };
 static const struct ctl_sec_status sec_status = {
@@ -54,7 +58,11 @@ static const struct ctl_key_data key_data = {
 	.wrapped = { .len = 3, .b = { 0, 0, 1 } },
 };
 static const struct ctl_l_volume_create volume_create = {
-	.volume_id = "vol-Q", .account_id = "acQ", .size = 8ULL << 30, .image_id = "ami-Q"
+	.volume_id = "vol-Q",
+	.account_id = "acQ",
+	.size = 8ULL << 30,
+	.image_id = "ami-Q",
+	.kms_key_id = "01234567Q",
 };
 static const struct ctl_l_volume_delete volume_delete = { .volume_id = "vol-Q" };
 static const struct ctl_l_instance_start instance_start = {
@@ -83,7 +91,7 @@ static const struct ctl_l_instance_gone instance_gone = {
 	.instance_id = "i-Q", .reason = CTL_EXIT_KILLED, .text = "Q"
 };
 static const struct ctl_l_config config = {
-	.host_mode = "serverQ", .has_listener = 1, .has_state_dir = 1, .port_cnt = 8
+	.host_mode = "serverQ", .has_listener = 1, .has_api = 1, .has_state_dir = 1, .has_security = 1, .port_cnt = 8
 };
 static const struct ctl_l_host host = {
 	.mode = "hostedQ",
@@ -191,6 +199,35 @@ static const struct ctl_l_gateway_started gateway_not_started = { .gateway_id = 
 static const struct ctl_l_gateway_gone gateway_gone = { .gateway_id = "igw-Q", .text = "Q" };
 static const struct ctl_l_forward forward = { .host_port = 2222, .outside_addr = { 100, 64, 0, 2 }, .port = 22 };
 static const struct ctl_l_forward_ref forward_ref = { .host_port = 2222 };
+static const struct ctl_api_key_create api_key_create = { .account_id = "1234Q", .access_key_id = "AKIAQ" };
+static const struct ctl_api_key_derive api_key_derive = {
+	.account_id = "1234Q",
+	.access_key_id = "AKIAQ",
+	.sealed = { .len = 4, .b = { 1, 0, 0xff, 2 } },
+	.date = "2026112Q",
+	.region = "us-east-1Q",
+	.service = "ec2Q",
+};
+static const struct ctl_api_key api_key = {
+	.secret = { .len = CTL_API_SECRET_BYTES, .b = "0123456789abcdefghijABCDEFGHIJ+/01234567" },
+	.sealed = { .len = 3, .b = { 9, 8, 7 } },
+};
+static const struct ctl_api_key no_api_key = { .err = -28 };
+static const struct ctl_api_key_derived api_key_derived = { .key = { 1, 2, 3, [31] = 0xfe } };
+static const struct ctl_kms_key kms_key = { .account_id = "1234Q", .key_id = "01234567-Q", .state = CTL_KMS_DISABLED };
+static const struct ctl_kms_crypt kms_crypt = {
+	.account_id = "1234Q",
+	.key_id = "01234567-Q",
+	.context = { 3, 2, 1, [31] = 0xfe },
+	.data = { .len = 5, .b = "hello" },
+};
+static const struct ctl_kms_data_key kms_data_key = {
+	.account_id = "1234Q", .key_id = "01234567-Q", .context = { 3, 2, 1 }, .len = 32, .with_plaintext = 1
+};
+static const struct ctl_kms_random kms_random = { .len = 1024 };
+static const struct ctl_kms_answer kms_answer = {
+	.key_id = "01234567-Q", .plain = { .len = 5, .b = "hello" }, .blob = { .len = 3, .b = { 0, 1, 0xff } }
+};
 
 #define SAMPLE(t, b, n) { #t, t, &(b), sizeof(b), n, n }
 #define SAMPLE_ALT(t, b, n, alt) { #t, t, &(b), sizeof(b), n, alt }
@@ -228,7 +265,7 @@ const struct control_sample control_samples[] = {
 	SAMPLE(CTL_L_PROCESSES_READ, processes_read, 0),
 	BARE(CTL_L_HOST_STOP),
 	BARE(CTL_L_INSTANCES_READ),
-	SAMPLE(CTL_L_CONFIG, config, 10),
+	SAMPLE(CTL_L_CONFIG, config, 12),
 	SAMPLE(CTL_L_PROGRESS, progress, 0),
 	SAMPLE(CTL_L_INSTANCE_STARTED, started, 1),
 	SAMPLE(CTL_L_INSTANCE_STARTED, started_net, 3),
@@ -273,6 +310,19 @@ const struct control_sample control_samples[] = {
 	SAMPLE(CTL_METADATA_OPTIONS_SET, metadata_options, 0),
 	SAMPLE(CTL_METADATA_PUT, metadata_item, 0),
 	BARE(CTL_METADATA_COMMIT),
+	SAMPLE(CTL_API_KEY_CREATE, api_key_create, 0),
+	SAMPLE(CTL_API_KEY_DERIVE, api_key_derive, 0),
+	SAMPLE(CTL_API_KEY, api_key, 0),
+	SAMPLE(CTL_API_KEY, no_api_key, 0),
+	SAMPLE(CTL_API_KEY_DERIVED, api_key_derived, 0),
+	SAMPLE(CTL_KMS_KEY_CREATE, kms_key, 0),
+	SAMPLE(CTL_KMS_KEY_DESTROY, kms_key, 0),
+	SAMPLE(CTL_KMS_KEY_STATE_SET, kms_key, 0),
+	SAMPLE(CTL_KMS_ENCRYPT, kms_crypt, 0),
+	SAMPLE(CTL_KMS_DECRYPT, kms_crypt, 0),
+	SAMPLE(CTL_KMS_DATA_KEY, kms_data_key, 0),
+	SAMPLE(CTL_KMS_RANDOM, kms_random, 0),
+	SAMPLE(CTL_KMS_ANSWER, kms_answer, 0),
 };
 
 const size_t control_sample_cnt = ARRAY_SIZE(control_samples);
