@@ -61,6 +61,10 @@ struct query_at query_in(const struct query_at *at, const char *name);
 bool query_next(const struct query_at *at, const char *name, unsigned *i, struct query_at *ret);
 /* query_next_str(): the same for a list of plain values: "InstanceId.1". NULL after the last. */
 const char *query_next_str(const struct query_at *at, const char *name, unsigned *i);
+/* query_next_any(): as query_next_str(), but an empty value is one, as in filters. */
+const char *query_next_any(const struct query_at *at, const char *name, unsigned *i);
+/* query_given(): is there a parameter of just this name, even "Name="? Marks it: DeleteTags and NoDevice need to know. */
+bool query_given(const struct query_at *at, const char *name);
 /* query_any(): is there any parameter below this place, or with this name? Marks nothing. */
 bool query_any(const struct query_at *at, const char *name);
 

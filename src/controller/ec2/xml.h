@@ -33,6 +33,9 @@ void xml_i64(struct xml *x, const char *name, int64_t v);
 void xml_bool(struct xml *x, const char *name, bool v);
 void xml_time(struct xml *x, const char *name,
 	      uint64_t ms); /* since 1970: 2026-11-22T09:45:15.000Z */
+/* xml_time_text(): the same as text. */
+enum { XML_TIME_MAX = 25 }; /* with NUL */
+void xml_time_text(uint64_t ms, char ret[XML_TIME_MAX]);
 void xml_base64(struct xml *x, const char *name, const void *p, size_t len);
 /* xml_value(): <name><value>text</value></name>, as attributes are answered. */
 void xml_value(struct xml *x, const char *name, const char *text);
