@@ -11,7 +11,7 @@ as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 content_key() { cat "$@" | sha256sum | cut -c1-16; }
 
 # All from Debian, by name; docs/decisions says why each.
-packages_build="gcc libc6-dev meson ninja-build pkgconf python3 libssl-dev libjansson-dev libsqlite3-dev libaio-dev
+packages_build="gcc libc6-dev meson ninja-build pkgconf python3 libssl-dev libjansson-dev libsqlite3-dev libaio-dev libcurl4-openssl-dev libexpat1-dev
 	libtss2-dev libcmocka-dev libipsec-mb-dev musl-tools acpica-tools iproute2"
 packages_host="qemu-system-x86 qemu-utils swtpm mmdebstrap e2fsprogs fdisk cpio zstd xz-utils lz4 kmod debian-archive-keyring
 	cryptsetup-bin openssh-client openssl"

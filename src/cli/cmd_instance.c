@@ -2,7 +2,6 @@
 
 /* niter run|ps|stop|start|reboot|rm|types */
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +11,7 @@
 #include "cli/base64.h"
 #include "cli/cli.h"
 #include "cli/client.h"
-
-enum { KEY_FILE_MAX = 4096, USER_DATA_MAX = 16384 };
+#include "cli/files.h"
 
 static void set_text(json_t *o, const char *key, const char *v)
 {
@@ -40,69 +38,18 @@ static void started_print(const json_t *i)
 		(unsigned)(us % 1000000 / 10000));
 }
 
-/* At most @cap bytes of @path. Return: how many, -1 with the line printed. */
-static ssize_t small_file_read(const char *path, char *buf, size_t cap, const char *too_big)
-{
-	FILE *f = fopen(path, "re");
-	size_t len;
-	bool bad;
-
-	if (!f) {
-		(void)cli_error("cannot read %s: %s", path, strerrordesc_np(errno));
-		return -1;
-	}
-	len = fread(buf, 1, cap, f);
-	bad = ferror(f) != 0; /* a directory opens, and then cannot be read */
-	if (!bad && len == cap && fgetc(f) != EOF) {
-		(void)cli_error("%s %s", path, too_big);
-		len = cap + 1;
-	} else if (bad) {
-		(void)cli_error("cannot read %s: is it a file?", path);
-		len = cap + 1;
-	}
-	(void)fclose(f);
-	return len > cap ? -1 : (ssize_t)len;
-}
-
-/* "/home/me/.ssh/my key.pub" -> "my key" */
-static void key_name_set(json_t *params, const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	char name[64];
-	size_t len;
-
-	snprintf(name, sizeof(name), "%s", slash ? slash + 1 : path);
-	len = strlen(name);
-	if (len > 4 && strcmp(name + len - 4, ".pub") == 0)
-		name[len - 4] = '\0';
-	for (char *p = name; *p; p++)
-		if (*p < 0x20 || *p > 0x7e)
-			*p = '_';
-	set_text(params, "key_name", name);
-}
-
 static int key_add(json_t *params, const char *path)
 {
-	char text[KEY_FILE_MAX + 1];
-	ssize_t len;
+	char line[KEY_FILE_MAX + 1], name[64];
+	int code;
 
 	if (!path)
 		return CLI_OK;
-	len = small_file_read(path, text, KEY_FILE_MAX,
-			      "is too big for a public key: give the .pub file");
-	if (len < 0)
-		return CLI_FAILED;
-	text[len] = '\0';
-	if (strstr(text, "PRIVATE KEY"))
-		return cli_error(
-			"%s is a private key: give its .pub file, and keep this one to yourself",
-			path);
-	if (memchr(text, 0, (size_t)len) == NULL)
-		text[strcspn(text, "\r\n")] = '\0';
-	if (strlen(text) == 0 || json_object_set_new(params, "key", json_string(text)) < 0)
-		return cli_error("%s holds no public key: give a .pub file that ssh-keygen wrote",
-				 path);
-	key_name_set(params, path);
+	code = public_key_read(path, line, name, sizeof(name));
+	if (code != CLI_OK)
+		return code;
+	set_text(params, "key", line);
+	set_text(params, "key_name", name);
 	return CLI_OK;
 }
 

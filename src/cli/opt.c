@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/api/profile.h"
 #include "cli/cli.h"
 
 bool cli_json;
@@ -36,6 +37,15 @@ int cli_usage(const char *fmt, ...)
 	return CLI_USAGE;
 }
 
+/* What every verb has. */
+static const struct opt common[] = {
+	{ "--json", OPT_FLAG, NULL, "print the result as JSON", &cli_json },
+	{ "--profile", OPT_TEXT, "NAME", "who asks, of ~/.aws/credentials", &cli_profile },
+	{ "--endpoint", OPT_TEXT, "URL", "where the API is; default: this machine's host",
+	  &cli_endpoint },
+	{ "--help", OPT_FLAG, NULL, "print this", NULL },
+};
+
 static void opt_help(const struct opt *o)
 {
 	char left[40];
@@ -46,11 +56,6 @@ static void opt_help(const struct opt *o)
 
 static void verb_help(const struct verb *v, const struct opt *opts, size_t opt_cnt)
 {
-	static const struct opt common[] = {
-		{ "--json", OPT_FLAG, NULL, "print the result as JSON", NULL },
-		{ "--help", OPT_FLAG, NULL, "print this", NULL },
-	};
-
 	printf("niter %s%s%s%s\n\n%s.\n\n", v->name, v->args[0] ? " " : "", v->args,
 	       opt_cnt ? " [OPTIONS]" : "", v->about);
 	for (size_t k = 0; k < opt_cnt; k++)
@@ -80,9 +85,11 @@ static int opt_take(const struct verb *v, int argc, char **argv, int at, const s
 		    size_t opt_cnt)
 {
 	const char *word = argv[at], *eq = strchr(word, '=');
-	const struct opt *o =
-		opt_find(word, eq ? (size_t)(eq - word) : strlen(word), opts, opt_cnt);
+	size_t len = eq ? (size_t)(eq - word) : strlen(word);
+	const struct opt *o = opt_find(word, len, opts, opt_cnt);
 
+	if (!o)
+		o = opt_find(word, len, common, ARRAY_SIZE(common));
 	if (!o)
 		wrong(v, "unknown option", word);
 	if (o->type == OPT_FLAG) {
@@ -110,9 +117,6 @@ int opts_parse(const struct verb *v, int argc, char **argv, const struct opt *op
 			at++;
 		} else if (strcmp(word, "--") == 0) {
 			only_words = true;
-			at++;
-		} else if (strcmp(word, "--json") == 0) {
-			cli_json = true;
 			at++;
 		} else if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
 			verb_help(v, opts, opt_cnt);
