@@ -187,6 +187,9 @@ static int dispatch(struct daemon *d, const struct loop_event *ev)
 	case REF_SVC:
 		svc_event(ev->ref->ptr, ev->events);
 		return 0;
+	case REF_SECURITY:
+		security_link_event(&d->security, ev->events);
+		return 0;
 	default:
 		must(false); /* only we make references */
 		return 0;
@@ -217,10 +220,22 @@ static int timers_run(struct daemon *d)
 		log_err("niterd.retry", "err=%d", r);
 	live_timers(d, now, &next);
 	net_timers(d, now, &next);
+	security_link_timers(&d->security, now, &next);
 	conn_timers(d, now, &next);
 	live_reap(d);
 	expire(d, now, &next);
 	return next <= now ? 0 : (int)((next - now + 999999) / 1000000);
+}
+
+/* Without a security process everything but access keys and KMS is served. */
+static int security_open(struct daemon *d, const struct config *cfg)
+{
+	d->security_ref.type = REF_SECURITY;
+	if (cfg->security_fd < 0) {
+		log_warn("niterd.no_security", "text=\"no access key can be used, and no KMS key\"");
+		return 0;
+	}
+	return security_link_open(&d->security, &d->loop, &d->security_ref, cfg->security_fd);
 }
 
 /* Return: 0 the launcher is gone (the host stops), -errno. */
@@ -271,6 +286,8 @@ static int run(struct daemon *d)
 	if (r == 0)
 		r = link_init(d, CTL_FD);
 	if (r == 0)
+		r = security_open(d, &cfg);
+	if (r == 0)
 		r = link_ask_instances(d);
 	if (r < 0)
 		return r;
@@ -286,12 +303,14 @@ int main(void)
 	int r;
 
 	log_init("niterd");
+	security_link_init(&d.security);
 	r = run(&d);
 	if (r < 0)
 		log_err("niterd.failed", "err=%d text=\"%s\"", r, strerrordesc_np(-r));
 	conn_free_all(&d);
 	live_free_all(&d);
 	net_free(&d);
+	security_link_close(&d.security);
 	link_done(&d);
 	store_free(d.core.st);
 	return r < 0;

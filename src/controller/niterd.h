@@ -8,6 +8,7 @@
  *   live.c     running instances: service socket, console, stop timer
  *   svc.c      service sockets that are only told things: network cards, metadata processes, wire, gateways
  *   net_sync.c when something changed: what each of them is told
+ *   security_link.c  questions to the security process: secrets of access keys, KMS
  *   conn.c     clients: unix connections and control ports, lines in, lines out
  *   api*.c     one request at a time per client: checks parameters, calls the core, says the result
  *   upload.c   the binary frames of image.put
@@ -25,6 +26,7 @@
 #include "controller/fault.h"
 #include "controller/net_push.h"
 #include "controller/params.h"
+#include "controller/security_link.h"
 #include "proto/control.h"
 
 enum {
@@ -209,6 +211,8 @@ struct daemon {
 	struct loop loop;
 	struct core core;
 	struct link link;
+	struct security_link security;
+	struct loop_ref security_ref;
 	struct loop_ref listener_ref;
 	int listener, state_fd;
 	bool listener_full; /* not watched: all slots are taken */
@@ -228,7 +232,7 @@ struct daemon {
 	uint64_t expire_ns;
 };
 
-enum { REF_LINK = 1, REF_LISTENER, REF_CONN, REF_LIVE, REF_SVC };
+enum { REF_LINK = 1, REF_LISTENER, REF_CONN, REF_LIVE, REF_SVC, REF_SECURITY };
 
 /* link.c */
 MUST_USE int link_init(struct daemon *d, int fd);
