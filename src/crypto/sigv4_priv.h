@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* Between sigv4.c, sigv4_parse.c and sigv4_canon.c only. */
+
+#include <string.h>
+
+#include "crypto/sigv4.h"
+
+#define SIGV4_ALGORITHM "AWS4-HMAC-SHA256"
+#define SIGV4_TERMINATOR "aws4_request"
+#define SIGV4_UNSIGNED "UNSIGNED-PAYLOAD"
+
+static inline bool span_is(struct sigv4_span s, const char *text)
+{
+	return s.len == strlen(text) && memcmp(s.p, text, s.len) == 0;
+}
+
+/* span_is_name(): is @s, in any case, the lower-case @name? */
+static inline bool span_is_name(struct sigv4_span s, struct sigv4_span name)
+{
+	if (s.len != name.len)
+		return false;
+	for (size_t i = 0; i < s.len; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if (c >= 'A' && c <= 'Z')
+			c = (unsigned char)(c + 'a' - 'A');
+		if (c != (unsigned char)name.p[i])
+			return false;
+	}
+	return true;
+}
+
+/* span_cut(): what comes before the next @sep, which is skipped; all of it when there is none. */
+static inline struct sigv4_span span_cut(struct sigv4_span *s, char sep)
+{
+	const char *at = s->len ? memchr(s->p, sep, s->len) : NULL;
+	struct sigv4_span head = { s->p, at ? (size_t)(at - s->p) : s->len };
+
+	s->p += at ? head.len + 1 : head.len;
+	s->len -= at ? head.len + 1 : head.len;
+	return head;
+}
+
+/* query_check(): can the query be written in its canonical form? Return: 0, -EPROTO. */
+MUST_USE int sigv4_query_check(struct sigv4_span query);
+/* path_check(): can the path? Return: 0, -EPROTO. */
+MUST_USE int sigv4_path_check(struct sigv4_span path);
+/* sigv4_hex_digit(): value of a digit, either case; -1 it is none. */
+int sigv4_hex_digit(char c);
+void sigv4_hex(const uint8_t *p, size_t len,
+	       char *ret); /* lower case; 2 * len characters, no NUL */
