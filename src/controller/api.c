@@ -83,7 +83,7 @@ static void host_stop(struct conn *c, const json_t *params)
 	if (!params_take(c, params, table, ARRAY_SIZE(table)))
 		return;
 	c->d->host_stopping = true;
-	if (store_instance_list(c->d->core.st, &list, &cnt) < 0)
+	if (store_list(c->d->core.st, &tbl_instances, (void **)&list, &cnt) < 0)
 		cnt = 0; /* the host can be stopped all the same */
 	for (size_t k = 0; k < cnt; k++) {
 		CLEANUP(core_acts_done) struct core_acts acts = { .v = NULL };
@@ -129,7 +129,7 @@ static void image_list(struct conn *c, const json_t *params)
 
 	if (!params_take(c, params, NULL, 0))
 		return;
-	r = store_image_list(c->d->core.st, &list, &cnt);
+	r = store_list(c->d->core.st, &tbl_images, (void **)&list, &cnt);
 	if (r < 0) {
 		(void)!fault_internal(&f, r, "reading the images");
 		conn_fault(c, &f);
@@ -305,7 +305,7 @@ static void instance_list(struct conn *c, const json_t *params)
 
 	if (!params_take(c, params, table, ARRAY_SIZE(table)))
 		return;
-	r = store_instance_list(c->d->core.st, &list, &cnt);
+	r = store_list(c->d->core.st, &tbl_instances, (void **)&list, &cnt);
 	if (r < 0) {
 		(void)!fault_internal(&f, r, "reading the instances");
 		conn_fault(c, &f);
@@ -453,7 +453,7 @@ static void volume_list(struct conn *c, const json_t *params)
 
 	if (!params_take(c, params, NULL, 0))
 		return;
-	r = store_volume_list(c->d->core.st, &list, &cnt);
+	r = store_list(c->d->core.st, &tbl_volumes, (void **)&list, &cnt);
 	if (r < 0) {
 		(void)!fault_internal(&f, r, "reading the volumes");
 		conn_fault(c, &f);

@@ -215,7 +215,8 @@ static void networks_removed(void)
 
 	must(net_load(d.core.st, &n) == 0);
 	must(n.vpc_cnt == 1 && n.subnet_cnt == 1 && n.group_cnt == 1 && n.gateway_cnt == 1);
-	must(n.interface_cnt == 0 && n.membership_cnt == 0 && n.forward_cnt == 0); /* nothing ever starts */
+	must(n.interface_cnt == 0 && n.membership_cnt == 0 &&
+	     n.forward_cnt == 0); /* nothing ever starts */
 	for (size_t k = 0; k < n.remote_cnt; k++) {
 		must(net_peer_find(&n, n.remote[k].peer) != NULL);
 		must(net_inside(n.remote[k].addr, n.vpc[0].addr, n.vpc[0].prefix));
@@ -223,7 +224,7 @@ static void networks_removed(void)
 	}
 	for (size_t k = 0; k < n.peer_cnt; k++) {
 		must(n.peer[k].number != 0 && n.peer[k].port != 0 && n.peer[k].name[0] != '\0');
-		must(store_net_delete(d.core.st, &net_peers, &n.peer[k]) == 0);
+		must(store_delete(d.core.st, &tbl_peers, &n.peer[k]) == 0);
 	}
 	net_done(&n);
 }
@@ -236,19 +237,19 @@ static void everything_removed(void)
 	struct instance *n = NULL;
 	size_t cnt = 0;
 
-	must(store_volume_list(d.core.st, &v, &cnt) == 0);
+	must(store_list(d.core.st, &tbl_volumes, (void **)&v, &cnt) == 0);
 	for (size_t k = 0; k < cnt; k++)
-		must(store_volume_delete(d.core.st, v[k].id) == 0);
+		must(store_delete_id(d.core.st, &tbl_volumes, v[k].id) == 0);
 	free(v);
 	networks_removed();
-	must(store_instance_list(d.core.st, &n, &cnt) == 0);
+	must(store_list(d.core.st, &tbl_instances, (void **)&n, &cnt) == 0);
 	for (size_t k = 0; k < cnt; k++)
-		must(store_instance_delete(d.core.st, n[k].id) == 0);
+		must(store_delete_id(d.core.st, &tbl_instances, n[k].id) == 0);
 	free(n);
-	must(store_image_list(d.core.st, &list, &cnt) == 0);
+	must(store_list(d.core.st, &tbl_images, (void **)&list, &cnt) == 0);
 	for (size_t k = 0; k < cnt; k++) {
 		must(upload_remove(list[k].id) == 0);
-		must(store_image_delete(d.core.st, list[k].id) == 0);
+		must(store_delete_id(d.core.st, &tbl_images, list[k].id) == 0);
 	}
 	free(list);
 	conn_free_all(&d);

@@ -69,7 +69,7 @@ static json_t *json_of_attachments(struct daemon *d, const struct instance *i)
 	json_t *all = json_array();
 	size_t cnt = 0;
 
-	if (store_volume_list(d->core.st, &list, &cnt) < 0)
+	if (store_list(d->core.st, &tbl_volumes, (void **)&list, &cnt) < 0)
 		return all;
 	for (size_t k = 0; k < cnt; k++)
 		if (strcmp(list[k].instance_id, i->id) == 0)
@@ -89,7 +89,7 @@ static void set_network(json_t *o, struct daemon *d, const struct instance *i)
 
 	if (data) {
 		snprintf(data->instance_id, sizeof(data->instance_id), "%s", i->id);
-		if (store_net_get(d->core.st, &net_launch_data, data) == 0)
+		if (store_get(d->core.st, &tbl_launch_data, data) == 0)
 			set_text(o, "key_name", data->key_name);
 	}
 	if (net_load(d->core.st, &n) < 0)
@@ -117,7 +117,7 @@ json_t *json_of_instance(struct daemon *d, const struct instance *i)
 	set_u64(o, "threads_per_core", i->threads);
 	set_u64(o, "ram_bytes", i->ram_bytes);
 	set_text(o, "image", i->image_id);
-	if (store_image_get(d->core.st, i->image_id, &img) == 0)
+	if (store_get_id(d->core.st, &tbl_images, i->image_id, &img) == 0)
 		set_text(o, "image_name", img.name);
 	set_uuid(o, i->id);
 	set_text(o, "account", i->account);

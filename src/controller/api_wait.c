@@ -64,7 +64,7 @@ static void check_instance(struct conn *c)
 	struct fault f;
 	int r;
 
-	r = store_instance_get(c->d->core.st, c->op.id, &i);
+	r = store_get_id(c->d->core.st, &tbl_instances, c->op.id, &i);
 	if (r < 0) {
 		(void)!fault_internal(&f, r, "reading the instance");
 		conn_fault(c, &f);
@@ -84,7 +84,7 @@ static void check_volume(struct conn *c)
 	struct fault f;
 	int r;
 
-	r = store_volume_get(c->d->core.st, c->op.id, &v);
+	r = store_get_id(c->d->core.st, &tbl_volumes, c->op.id, &v);
 	if (r == -ENOENT && c->op.kind == OP_VOLUME_GONE) {
 		conn_result(c, json_pack("{s:s}", "removed", c->op.id));
 		return;
@@ -107,7 +107,7 @@ static bool host_drained(struct daemon *d)
 	CLEANUP(free_p) struct instance *list = NULL;
 	size_t cnt = 0;
 
-	if (store_instance_list(d->core.st, &list, &cnt) < 0)
+	if (store_list(d->core.st, &tbl_instances, (void **)&list, &cnt) < 0)
 		return true;
 	for (size_t k = 0; k < cnt; k++)
 		if (list[k].state == INSTANCE_RUNNING || list[k].state == INSTANCE_STOPPING)
@@ -246,7 +246,7 @@ static void capacity_known(struct conn *c, const struct ctl_l_host *h)
 	if (c->op.is_run)
 		r = core_check_run(&c->d->core, &c->op.run, &i, &f);
 	else
-		r = store_instance_get(c->d->core.st, c->op.id, &i);
+		r = store_get_id(c->d->core.st, &tbl_instances, c->op.id, &i);
 	if (r < 0 && f.code[0] == '\0')
 		r = fault_internal(&f, r, "reading the instance");
 	if (r == 0 && (c->op.is_run || i.state == INSTANCE_STOPPED))
@@ -383,7 +383,7 @@ static void console_kept(struct conn *c, const struct instance *i)
 	size_t len;
 	int r;
 
-	r = store_console_get(c->d->core.st, i->id, &t);
+	r = store_get_id(c->d->core.st, &tbl_consoles, i->id, &t);
 	if (r < 0) {
 		console_answer(c, i, i->boot_cnt, 0, 0, NULL, 0);
 		return;
@@ -403,7 +403,7 @@ void api_console_look(struct conn *c)
 	struct fault f;
 	int r;
 
-	r = store_instance_get(c->d->core.st, c->op.id, &i);
+	r = store_get_id(c->d->core.st, &tbl_instances, c->op.id, &i);
 	if (r < 0) {
 		(void)!fault_internal(&f, r, "reading the instance");
 		conn_fault(c, &f);
@@ -441,7 +441,7 @@ void api_console_data(struct live *l, uint32_t seq, const struct ctl_svc_console
 		    strcmp(x->op.id, l->id) == 0)
 			c = x;
 	}
-	if (!c || store_instance_get(l->d->core.st, l->id, &i) < 0)
+	if (!c || store_get_id(l->d->core.st, &tbl_instances, l->id, &i) < 0)
 		return;
 	if (m->data.len == 0 && now < c->op.deadline_ns) {
 		c->op.next_ns = now + (uint64_t)CONSOLE_LOOK_MS * 1000000U;

@@ -86,7 +86,7 @@ static int volumes_delete(struct core *c, const struct instance *i, struct core_
 	size_t cnt = 0;
 	int dying = 0, r;
 
-	r = store_volume_list(c->st, &list, &cnt);
+	r = store_list(c->st, &tbl_volumes, (void **)&list, &cnt);
 	if (r < 0)
 		return r;
 	for (size_t k = 0; k < cnt; k++) {
@@ -104,7 +104,7 @@ static int volumes_delete(struct core *c, const struct instance *i, struct core_
 			v->device[0] = '\0';
 		}
 		if (r == 0)
-			r = store_volume_put(c->st, v);
+			r = store_put(c->st, &tbl_volumes, v);
 		if (r < 0)
 			return r;
 	}
@@ -119,7 +119,7 @@ static int launch_resume(struct core *c, const struct instance *i, struct core_a
 	bool missing = false;
 	int r;
 
-	r = store_volume_list(c->st, &list, &cnt);
+	r = store_list(c->st, &tbl_volumes, (void **)&list, &cnt);
 	for (size_t k = 0; r == 0 && k < cnt; k++) {
 		if (strcmp(list[k].instance_id, i->id) != 0 || list[k].state != VOLUME_CREATING)
 			continue;
@@ -214,7 +214,7 @@ int core_apply(struct core *c, struct instance *i, enum machine_event ev, const 
 		acts->cnt = acts_before;
 		return changed;
 	}
-	r = store_instance_put(c->st, i);
+	r = store_put(c->st, &tbl_instances, i);
 	if (r == 0)
 		r = store_commit(c->st);
 	if (r < 0) {
@@ -258,7 +258,7 @@ int core_want(struct core *c, const char *instance_id, enum machine_event ev,
 	struct instance i = { 0 };
 	int r;
 
-	r = store_instance_get(c->st, instance_id, &i);
+	r = store_get_id(c->st, &tbl_instances, instance_id, &i);
 	if (r < 0)
 		return fault_internal(f, r, "reading the instance");
 	r = core_apply(c, &i, ev, "Client.UserInitiatedShutdown", "User initiated", acts);
@@ -278,7 +278,7 @@ static int report(struct core *c, const char *instance_id, enum machine_event ev
 	struct instance i = { 0 };
 	int r;
 
-	r = store_instance_get(c->st, instance_id, &i);
+	r = store_get_id(c->st, &tbl_instances, instance_id, &i);
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)
@@ -299,7 +299,7 @@ int core_started(struct core *c, const struct ctl_l_instance_started *m, struct 
 	enum machine_event ev = EV_STARTED;
 	int r;
 
-	r = store_instance_get(c->st, m->instance_id, &i);
+	r = store_get_id(c->st, &tbl_instances, m->instance_id, &i);
 	if (r == -ENOENT)
 		return m->err == 0 ? core_act_add(acts, CORE_KILL, m->instance_id) : 0;
 	if (r < 0)
@@ -328,7 +328,7 @@ int core_gone(struct core *c, const char *instance_id, enum ctl_exit_reason reas
 	const char *code = NULL; /* what a person asked for has its reason already */
 	int r;
 
-	r = store_instance_get(c->st, instance_id, &i);
+	r = store_get_id(c->st, &tbl_instances, instance_id, &i);
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)
@@ -357,7 +357,7 @@ static int strangers_kill(struct core *c, const char (*live)[CTL_ID_MAX], size_t
 	for (size_t k = 0; k < live_cnt; k++) {
 		CLEANUP(core_acts_done) struct core_acts acts = { .v = NULL };
 		struct instance i = { 0 };
-		int r = store_instance_get(c->st, live[k], &i);
+		int r = store_get_id(c->st, &tbl_instances, live[k], &i);
 
 		if (r != -ENOENT && r < 0)
 			return r;
@@ -379,7 +379,7 @@ static int volumes_recover(struct core *c, core_acts_fn *each, void *ptr)
 	size_t cnt = 0;
 	int r;
 
-	r = store_volume_list(c->st, &list, &cnt);
+	r = store_list(c->st, &tbl_volumes, (void **)&list, &cnt);
 	for (size_t k = 0; r >= 0 && k < cnt; k++) {
 		CLEANUP(core_acts_done) struct core_acts acts = { .v = NULL };
 
@@ -400,7 +400,7 @@ int core_recover(struct core *c, const char (*live)[CTL_ID_MAX], size_t live_cnt
 	size_t cnt = 0;
 	int r;
 
-	r = store_instance_list(c->st, &list, &cnt);
+	r = store_list(c->st, &tbl_instances, (void **)&list, &cnt);
 	if (r == 0)
 		r = volumes_recover(c, each, ptr);
 	for (size_t k = 0; r >= 0 && k < cnt; k++) {
@@ -426,14 +426,14 @@ int core_expire(struct core *c)
 	size_t cnt = 0;
 	int r;
 
-	r = store_instance_list(c->st, &list, &cnt);
+	r = store_list(c->st, &tbl_instances, (void **)&list, &cnt);
 	for (size_t k = 0; r == 0 && k < cnt; k++) {
 		const struct instance *i = &list[k];
 
 		if (i->state != INSTANCE_TERMINATED || now < i->ended_ms ||
 		    now - i->ended_ms < CORE_TERMINATED_MS)
 			continue;
-		r = store_instance_delete(c->st, i->id);
+		r = store_delete_id(c->st, &tbl_instances, i->id);
 		if (r == -EBUSY) /* a volume that could not be deleted still says whose it was */
 			r = 0;
 	}

@@ -98,7 +98,7 @@ int core_instance_find(struct core *c, const char *account, const char *ref, str
 	size_t cnt = 0;
 	int r;
 
-	r = store_instance_list(c->st, &list, &cnt);
+	r = store_list(c->st, &tbl_instances, (void **)&list, &cnt);
 	if (r < 0)
 		return fault_internal(f, r, "reading the instances");
 	for (size_t k = 0; k < cnt; k++)
@@ -119,7 +119,7 @@ int core_image_find(struct core *c, const char *account, const char *ref, struct
 	size_t cnt = 0;
 	int r;
 
-	r = store_image_list(c->st, &list, &cnt);
+	r = store_list(c->st, &tbl_images, (void **)&list, &cnt);
 	if (r < 0)
 		return fault_internal(f, r, "reading the images");
 	for (size_t k = 0; k < cnt; k++)
@@ -139,7 +139,7 @@ int core_volume_find(struct core *c, const char *account, const char *ref, struc
 	size_t cnt = 0;
 	int r;
 
-	r = store_volume_list(c->st, &list, &cnt);
+	r = store_list(c->st, &tbl_volumes, (void **)&list, &cnt);
 	if (r < 0)
 		return fault_internal(f, r, "reading the volumes");
 	for (size_t k = 0; k < cnt; k++)

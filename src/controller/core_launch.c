@@ -78,7 +78,7 @@ static int check_name(struct core *c, const struct core_run *q, struct fault *f)
 				 "use up to 63 letters, digits, dots, dashes and underscores; not "
 				 "the shape of an id",
 				 "an instance cannot have that name");
-	r = store_instance_list(c->st, &list, &cnt);
+	r = store_list(c->st, &tbl_instances, (void **)&list, &cnt);
 	if (r < 0)
 		return fault_internal(f, r, "reading the instances");
 	if (cnt >= CORE_INSTANCES_MAX)
@@ -157,9 +157,9 @@ static int rows_insert(struct core *c, const struct core_run *q, const struct in
 	r = store_begin(c->st);
 	if (r < 0)
 		return r;
-	r = store_instance_put(c->st, i);
+	r = store_put(c->st, &tbl_instances, i);
 	if (r == 0)
-		r = store_volume_put(c->st, v);
+		r = store_put(c->st, &tbl_volumes, v);
 	if (r == 0)
 		r = core_net_attach(c, q, i, ni);
 	if (r == 0)
@@ -229,7 +229,7 @@ static int volumes_any(struct core *c, const char *instance_id, enum volume_stat
 	size_t cnt = 0;
 	int r;
 
-	r = store_volume_list(c->st, &list, &cnt);
+	r = store_list(c->st, &tbl_volumes, (void **)&list, &cnt);
 	for (size_t k = 0; r == 0 && k < cnt; k++)
 		if (list[k].state == state && strcmp(list[k].instance_id, instance_id) == 0)
 			return 1;
@@ -243,14 +243,14 @@ static int owner_step(struct core *c, const struct volume *v, enum machine_event
 	struct instance i = { 0 };
 	int r;
 
-	r = store_instance_get(c->st, v->instance_id, &i);
+	r = store_get_id(c->st, &tbl_instances, v->instance_id, &i);
 	if (r < 0)
 		return r;
 	i.times.volume_us += took_us;
 	r = core_step(c, &i, ev, why ? "Server.InternalError" : NULL, why, acts);
 	if (r == -EBUSY)
 		return 0;
-	return r < 0 ? r : store_instance_put(c->st, &i);
+	return r < 0 ? r : store_put(c->st, &tbl_instances, &i);
 }
 
 static int made_apply(struct core *c, struct volume *v, int err, const char *text, uint64_t took_us,
@@ -264,7 +264,7 @@ static int made_apply(struct core *c, struct volume *v, int err, const char *tex
 		snprintf(v->reason, sizeof(v->reason), "%s",
 			 text[0] ? text : strerrordesc_np(-err));
 	}
-	r = store_volume_put(c->st, v);
+	r = store_put(c->st, &tbl_volumes, v);
 	if (r < 0 || v->instance_id[0] == '\0')
 		return r;
 	if (err < 0)
@@ -282,7 +282,7 @@ int core_volume_made(struct core *c, const char *volume_id, int err, const char 
 	struct volume v = { 0 };
 	int r;
 
-	r = store_volume_get(c->st, volume_id, &v);
+	r = store_get_id(c->st, &tbl_volumes, volume_id, &v);
 	if (r == -ENOENT || (r == 0 && v.state != VOLUME_CREATING))
 		return 0;
 	if (r == 0)
@@ -306,14 +306,14 @@ static int deleted_apply(struct core *c, struct volume *v, int err, const char *
 	int r;
 
 	if (err == 0 || err == -ENOENT) {
-		r = store_volume_delete(c->st, v->id);
+		r = store_delete_id(c->st, &tbl_volumes, v->id);
 	} else {
 		/* It stays to be seen and to be tried again; its key may be there still. */
 		v->state = VOLUME_ERROR;
 		snprintf(v->reason, sizeof(v->reason), "not deleted: %s",
 			 text[0] ? text : strerrordesc_np(-err));
 		v->instance_id[0] = '\0';
-		r = store_volume_put(c->st, v);
+		r = store_put(c->st, &tbl_volumes, v);
 	}
 	if (r < 0 || owned.instance_id[0] == '\0')
 		return r;
@@ -330,7 +330,7 @@ int core_volume_deleted(struct core *c, const char *volume_id, int err, const ch
 	struct volume v = { 0 };
 	int r;
 
-	r = store_volume_get(c->st, volume_id, &v);
+	r = store_get_id(c->st, &tbl_volumes, volume_id, &v);
 	if (r == -ENOENT || (r == 0 && v.state != VOLUME_DELETING))
 		return 0;
 	if (r == 0)
@@ -352,7 +352,7 @@ int core_create_message(struct core *c, const char *volume_id, struct ctl_l_volu
 	struct volume v = { 0 };
 	int r;
 
-	r = store_volume_get(c->st, volume_id, &v);
+	r = store_get_id(c->st, &tbl_volumes, volume_id, &v);
 	if (r < 0)
 		return r;
 	memset(ret, 0, sizeof(*ret));
@@ -370,7 +370,7 @@ static int start_volumes(struct core *c, const struct instance *i, struct ctl_l_
 	size_t cnt = 0;
 	int r;
 
-	r = store_volume_list(c->st, &list, &cnt);
+	r = store_list(c->st, &tbl_volumes, (void **)&list, &cnt);
 	for (size_t k = 0; r == 0 && k < cnt; k++) {
 		const struct volume *v = &list[k];
 		struct ctl_l_volume_ref *ref;
@@ -395,9 +395,9 @@ int core_start_message(struct core *c, const char *instance_id, struct ctl_l_ins
 	struct image img = { 0 };
 	int r;
 
-	r = store_instance_get(c->st, instance_id, &i);
+	r = store_get_id(c->st, &tbl_instances, instance_id, &i);
 	if (r == 0)
-		r = store_image_get(c->st, i.image_id, &img);
+		r = store_get_id(c->st, &tbl_images, i.image_id, &img);
 	if (r < 0)
 		return r;
 

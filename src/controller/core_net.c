@@ -49,7 +49,7 @@ static int rule_new(struct core *c, const struct group *g, bool egress, const ch
 
 	snprintf(rule.group_id, sizeof(rule.group_id), "%s", g->id);
 	snprintf(rule.member_group_id, sizeof(rule.member_group_id), "%s", member);
-	return r < 0 ? r : store_net_put(c->st, &net_group_rules, &rule);
+	return r < 0 ? r : store_put(c->st, &tbl_group_rules, &rule);
 }
 
 static int default_group_new(struct core *c, const struct vpc *v)
@@ -62,7 +62,7 @@ static int default_group_new(struct core *c, const struct vpc *v)
 	snprintf(g.vpc_id, sizeof(g.vpc_id), "%s", v->id);
 	snprintf(g.account, sizeof(g.account), "%s", v->account);
 	if (r == 0)
-		r = store_net_put(c->st, &net_groups, &g);
+		r = store_put(c->st, &tbl_groups, &g);
 	if (r == 0)
 		r = rule_new(c, &g, false, g.id);
 	return r < 0 ? r : rule_new(c, &g, true, "");
@@ -77,7 +77,7 @@ static int default_subnet_new(struct core *c, const struct vpc *v)
 	int r = id_new(c, ID_SUBNET, s.id, sizeof(s.id));
 
 	snprintf(s.vpc_id, sizeof(s.vpc_id), "%s", v->id);
-	return r < 0 ? r : store_net_put(c->st, &net_subnets, &s);
+	return r < 0 ? r : store_put(c->st, &tbl_subnets, &s);
 }
 
 static int gateway_new(struct core *c, const struct vpc *v)
@@ -88,7 +88,7 @@ static int gateway_new(struct core *c, const struct vpc *v)
 	snprintf(g.vpc_id, sizeof(g.vpc_id), "%s", v->id);
 	if (r == 0)
 		r = mac_new(c, 0x02, g.mac);
-	return r < 0 ? r : store_net_put(c->st, &net_gateways, &g);
+	return r < 0 ? r : store_put(c->st, &tbl_gateways, &g);
 }
 
 static uint32_t vni_free(const struct net *n)
@@ -123,7 +123,7 @@ static int default_network_ensure(struct core *c, const char *account)
 	snprintf(v.account, sizeof(v.account), "%s", account);
 	r = v.vni > NET_VNI_MAX ? -ENOSPC : id_new(c, ID_VPC, v.id, sizeof(v.id));
 	if (r == 0)
-		r = store_net_put(c->st, &net_vpcs, &v);
+		r = store_put(c->st, &tbl_vpcs, &v);
 	if (r == 0)
 		r = default_subnet_new(c, &v);
 	if (r == 0)
@@ -239,7 +239,7 @@ static int launch_data_put(struct core *c, const struct core_run *q, const struc
 	}
 	if (q->user_data)
 		d->user_data = *q->user_data;
-	r = store_net_put(c->st, &net_launch_data, d);
+	r = store_put(c->st, &tbl_launch_data, d);
 	free(d);
 	return r;
 }
@@ -261,7 +261,7 @@ static int default_group_join(struct core *c, const struct interface *ni)
 	if (g)
 		snprintf(m.group_id, sizeof(m.group_id), "%s", g->id);
 	net_done(&n);
-	return g ? store_net_put(c->st, &net_interface_groups, &m) : -ENOENT;
+	return g ? store_put(c->st, &tbl_interface_groups, &m) : -ENOENT;
 }
 
 int core_net_attach(struct core *c, const struct core_run *q, const struct instance *i,
@@ -276,7 +276,7 @@ int core_net_attach(struct core *c, const struct core_run *q, const struct insta
 	if (r == 0)
 		r = mac_new(c, 0x06, ni->mac);
 	if (r == 0)
-		r = store_net_put(c->st, &net_interfaces, ni);
+		r = store_put(c->st, &tbl_interfaces, ni);
 	if (r == 0)
 		r = default_group_join(c, ni);
 	return r < 0 ? r : launch_data_put(c, q, i);
@@ -288,7 +288,7 @@ static int forwards_release(struct core *c, const struct net *n, const char *ins
 
 	for (size_t k = 0; r == 0 && k < n->forward_cnt; k++)
 		if (strcmp(n->forward[k].instance_id, instance_id) == 0)
-			r = store_net_delete(c->st, &net_forwards, &n->forward[k]);
+			r = store_delete(c->st, &tbl_forwards, &n->forward[k]);
 	return r;
 }
 
@@ -305,13 +305,13 @@ int core_net_release(struct core *c, const char *instance_id)
 		return r;
 	for (size_t k = 0; r == 0 && k < n.interface_cnt; k++)
 		if (strcmp(n.interface[k].instance_id, instance_id) == 0)
-			r = store_net_delete(c->st, &net_interfaces, &n.interface[k]);
+			r = store_delete(c->st, &tbl_interfaces, &n.interface[k]);
 	if (r == 0)
 		r = forwards_release(c, &n, instance_id);
 	net_done(&n);
 	snprintf(d->instance_id, sizeof(d->instance_id), "%s", instance_id);
 	if (r == 0)
-		r = store_net_delete(c->st, &net_launch_data, d);
+		r = store_delete(c->st, &tbl_launch_data, d);
 	return r == -ENOENT ? 0 : r;
 }
 
@@ -373,7 +373,7 @@ static int all_ensure(struct core *c)
 
 	r = default_network_ensure(c, MODEL_ACCOUNT_DEFAULT);
 	if (r == 0)
-		r = store_instance_list(c->st, &list, &cnt);
+		r = store_list(c->st, &tbl_instances, (void **)&list, &cnt);
 	for (size_t k = 0; r == 0 && k < cnt; k++)
 		if (list[k].state != INSTANCE_TERMINATED)
 			r = interface_ensure(c, &list[k]);

@@ -93,7 +93,7 @@ int core_peer_add(struct core *c, const struct core_peer *q, struct peer *ret, s
 	net_done(&n);
 	if (r < 0)
 		return r;
-	r = store_net_put(c->st, &net_peers, &p);
+	r = store_put(c->st, &tbl_peers, &p);
 	if (r < 0)
 		return fault_internal(f, r, "recording the host");
 	*ret = p;
@@ -127,7 +127,7 @@ int core_peer_find(struct core *c, const char *name, struct peer *ret, struct fa
 
 int core_peer_rm(struct core *c, const struct peer *p, struct fault *f)
 {
-	int r = store_net_delete(c->st, &net_peers, p);
+	int r = store_delete(c->st, &tbl_peers, p);
 
 	return r < 0 ? fault_internal(f, r, "forgetting the host") : 0;
 }
@@ -205,7 +205,7 @@ int core_peer_map(struct core *c, const struct peer *p, const struct core_remote
 	net_done(&n);
 	if (r < 0)
 		return r;
-	r = store_net_put(c->st, &net_remotes, &m);
+	r = store_put(c->st, &tbl_remotes, &m);
 	if (r < 0)
 		return fault_internal(f, r, "recording the address");
 	*ret = m;
@@ -236,7 +236,7 @@ int core_peer_unmap(struct core *c, const struct peer *p, const struct core_remo
 	if (m.peer != p->number)
 		return fault_set(f, ENOENT, "InvalidParameterValue", "see niter peer ls",
 				 "host \"%s\" has no such address", p->name);
-	r = store_net_delete(c->st, &net_remotes, &m);
+	r = store_delete(c->st, &tbl_remotes, &m);
 	return r < 0 ? fault_internal(f, r, "forgetting the address") : 0;
 }
 
@@ -323,14 +323,14 @@ int core_forward_add(struct core *c, const struct instance *i, const struct core
 	net_done(&n);
 	if (fresh <= 0)
 		return fresh;
-	r = store_net_put(c->st, &net_forwards, ret);
+	r = store_put(c->st, &tbl_forwards, ret);
 	return r < 0 ? fault_internal(f, r, "recording the port") : 1;
 }
 
 int core_forward_rm(struct core *c, uint64_t host_port, struct fault *f)
 {
 	struct forward old = { .host_port = (unsigned)host_port };
-	int r = host_port > PORT_MAX ? -ENOENT : store_net_delete(c->st, &net_forwards, &old);
+	int r = host_port > PORT_MAX ? -ENOENT : store_delete(c->st, &tbl_forwards, &old);
 
 	if (r == -ENOENT)
 		return fault_set(f, ENOENT, "InvalidParameterValue",

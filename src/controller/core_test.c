@@ -165,7 +165,7 @@ static void answer_volume(const struct asked *a, bool fails)
 		tell(core_volume_deleted(&w.core, a->id, 0, "", &acts), &acts);
 		return;
 	}
-	if (store_volume_get(w.core.st, a->id, &v) < 0)
+	if (store_get_id(w.core.st, &tbl_volumes, a->id, &v) < 0)
 		return;
 	if (a->kind == CORE_VOLUME_CREATE && set_find(w.file, a->id))
 		fails = true; /* it exists already */
@@ -292,7 +292,7 @@ static enum instance_state state_of(const char *id)
 {
 	struct instance i = { 0 };
 
-	assert_int_equal(store_instance_get(w.core.st, id, &i), 0);
+	assert_int_equal(store_get_id(w.core.st, &tbl_instances, id, &i), 0);
 	return i.state;
 }
 
@@ -304,8 +304,8 @@ static void world_check(void)
 	size_t n_cnt, v_cnt, live = 0, files = 0, running = 0, there = 0;
 	struct net net;
 
-	assert_int_equal(store_instance_list(w.core.st, &n, &n_cnt), 0);
-	assert_int_equal(store_volume_list(w.core.st, &v, &v_cnt), 0);
+	assert_int_equal(store_list(w.core.st, &tbl_instances, (void **)&n, &n_cnt), 0);
+	assert_int_equal(store_list(w.core.st, &tbl_volumes, (void **)&v, &v_cnt), 0);
 	for (size_t k = 0; k < THINGS_MAX; k++) {
 		live += w.live[k][0] != '\0';
 		files += w.file[k][0] != '\0';
@@ -351,7 +351,7 @@ static void simulation_step(void)
 	struct instance *n = NULL, i;
 	size_t cnt = 0;
 
-	assert_int_equal(store_instance_list(w.core.st, &n, &cnt), 0);
+	assert_int_equal(store_list(w.core.st, &tbl_instances, (void **)&n, &cnt), 0);
 	switch (rnd_below(10)) {
 	case 0:
 		if (cnt < 20)
@@ -487,7 +487,7 @@ static void core_recover__stops_what_the_host_lost(void **state)
 	world_crash(false);
 	assert_int_equal(state_of(i.id), INSTANCE_RUNNING);
 	world_crash(true);
-	assert_int_equal(store_instance_get(w.core.st, i.id, &i), 0);
+	assert_int_equal(store_get_id(w.core.st, &tbl_instances, i.id, &i), 0);
 	assert_int_equal(i.state, INSTANCE_STOPPED);
 	assert_string_equal(i.reason_code, "Server.HostStopped");
 }
@@ -507,7 +507,7 @@ static void core_expire__forgets_after_an_hour(void **state)
 	assert_int_equal(state_of(i.id), INSTANCE_TERMINATED);
 	w.now_ms += 2000;
 	assert_int_equal(core_expire(&w.core), 0);
-	assert_int_equal(store_instance_get(w.core.st, i.id, &i), -ENOENT);
+	assert_int_equal(store_get_id(w.core.st, &tbl_instances, i.id, &i), -ENOENT);
 }
 
 /* A start message of @q must be refused with @code, and nothing recorded. */
@@ -522,7 +522,7 @@ static void refused(const struct core_run *q, const char *code)
 	assert_string_equal(f.code, code);
 	assert_true(f.text[0] != '\0' && f.remedy[0] != '\0');
 	assert_int_equal(acts.cnt, 0);
-	assert_int_equal(store_instance_list(w.core.st, &n, &cnt), 0);
+	assert_int_equal(store_list(w.core.st, &tbl_instances, (void **)&n, &cnt), 0);
 	assert_int_equal(cnt, 0);
 }
 

@@ -24,7 +24,7 @@ int core_image_name_check(struct core *c, const char *account, const char *name,
 				 "use up to 63 letters, digits, dots, dashes and underscores; not "
 				 "the shape of an id",
 				 "an image cannot have that name");
-	r = store_image_list(c->st, &list, &cnt);
+	r = store_list(c->st, &tbl_images, (void **)&list, &cnt);
 	if (r < 0)
 		return fault_internal(f, r, "reading the images");
 	for (size_t k = 0; k < cnt; k++)
@@ -43,7 +43,7 @@ int core_image_add(struct core *c, const struct image *i, struct fault *f)
 	r = core_image_name_check(c, i->account, i->name, f);
 	if (r < 0)
 		return r;
-	r = store_image_put(c->st, i);
+	r = store_put(c->st, &tbl_images, i);
 	return r < 0 ? fault_internal(f, r, "recording the image") : 0;
 }
 
@@ -53,7 +53,7 @@ int core_image_rm(struct core *c, const struct image *i, struct fault *f)
 	size_t cnt = 0;
 	int r;
 
-	r = store_instance_list(c->st, &list, &cnt);
+	r = store_list(c->st, &tbl_instances, (void **)&list, &cnt);
 	if (r < 0)
 		return fault_internal(f, r, "reading the instances");
 	for (size_t k = 0; k < cnt; k++)
@@ -61,7 +61,7 @@ int core_image_rm(struct core *c, const struct image *i, struct fault *f)
 			return fault_set(f, EBUSY, "DependencyViolation",
 					 "remove it first with niter rm",
 					 "instance %s boots from image %s", list[k].id, i->name);
-	r = store_image_delete(c->st, i->id);
+	r = store_delete_id(c->st, &tbl_images, i->id);
 	return r < 0 ? fault_internal(f, r, "forgetting the image") : 0;
 }
 
@@ -82,7 +82,7 @@ int core_volume_new(struct core *c, const char *account, uint64_t bytes, struct 
 	if (r == 0)
 		r = core_act_add(acts, CORE_VOLUME_CREATE, v.id);
 	if (r == 0)
-		r = store_volume_put(c->st, &v);
+		r = store_put(c->st, &tbl_volumes, &v);
 	if (r < 0) {
 		acts->cnt = acts_before;
 		return fault_internal(f, r, "recording the volume");
@@ -106,7 +106,7 @@ int core_volume_rm(struct core *c, const struct volume *v, struct core_acts *act
 	gone.state = VOLUME_DELETING;
 	r = core_act_add(acts, CORE_VOLUME_DELETE, v->id);
 	if (r == 0)
-		r = store_volume_put(c->st, &gone);
+		r = store_put(c->st, &tbl_volumes, &gone);
 	if (r < 0) {
 		acts->cnt = acts_before;
 		return fault_internal(f, r, "recording the deletion");

@@ -410,7 +410,7 @@ static int started(struct daemon *d, struct ctl_msg *m, struct link_req *q)
 		snprintf(s->instance_id, sizeof(s->instance_id), "%s", q->id);
 	}
 	if (s->err == 0) {
-		r = store_instance_get(d->core.st, s->instance_id, &i);
+		r = store_get_id(d->core.st, &tbl_instances, s->instance_id, &i);
 		r = sockets_take(d, m, kind == LINK_START && r == 0 ? i.boot_cnt + 1 : i.boot_cnt);
 		if (r < 0)
 			return r;

@@ -211,7 +211,7 @@ void live_drop(struct daemon *d, const char *instance_id)
 	for (int k = 0; k < RECV_PER_WAKE && l->svc >= 0; k++)
 		if (live_recv(l) <= 0)
 			break;
-	r = store_console_put(d->core.st, l->tail);
+	r = store_put(d->core.st, &tbl_consoles, l->tail);
 	if (r < 0)
 		log_warn("live.console", "inst=%s err=%d", l->id, r);
 	for (size_t k = 0; k < LIVE_MAX; k++)

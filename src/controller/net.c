@@ -12,25 +12,25 @@ int net_load(struct store *s, struct net *ret)
 {
 	struct net n = { .vpc = NULL };
 	const struct {
-		const struct net_table *table;
+		const struct store_table *table;
 		void **list;
 		size_t *cnt;
 	} all[] = {
-		{ &net_vpcs, (void **)&n.vpc, &n.vpc_cnt },
-		{ &net_subnets, (void **)&n.subnet, &n.subnet_cnt },
-		{ &net_groups, (void **)&n.group, &n.group_cnt },
-		{ &net_group_rules, (void **)&n.rule, &n.rule_cnt },
-		{ &net_interfaces, (void **)&n.interface, &n.interface_cnt },
-		{ &net_interface_groups, (void **)&n.membership, &n.membership_cnt },
-		{ &net_gateways, (void **)&n.gateway, &n.gateway_cnt },
-		{ &net_peers, (void **)&n.peer, &n.peer_cnt },
-		{ &net_remotes, (void **)&n.remote, &n.remote_cnt },
-		{ &net_forwards, (void **)&n.forward, &n.forward_cnt },
+		{ &tbl_vpcs, (void **)&n.vpc, &n.vpc_cnt },
+		{ &tbl_subnets, (void **)&n.subnet, &n.subnet_cnt },
+		{ &tbl_groups, (void **)&n.group, &n.group_cnt },
+		{ &tbl_group_rules, (void **)&n.rule, &n.rule_cnt },
+		{ &tbl_interfaces, (void **)&n.interface, &n.interface_cnt },
+		{ &tbl_interface_groups, (void **)&n.membership, &n.membership_cnt },
+		{ &tbl_gateways, (void **)&n.gateway, &n.gateway_cnt },
+		{ &tbl_peers, (void **)&n.peer, &n.peer_cnt },
+		{ &tbl_remotes, (void **)&n.remote, &n.remote_cnt },
+		{ &tbl_forwards, (void **)&n.forward, &n.forward_cnt },
 	};
 	int r = 0;
 
 	for (size_t k = 0; r == 0 && k < ARRAY_SIZE(all); k++)
-		r = store_net_list(s, all[k].table, all[k].list, all[k].cnt);
+		r = store_list(s, all[k].table, all[k].list, all[k].cnt);
 	if (r < 0) {
 		net_done(&n);
 		return r;

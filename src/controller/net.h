@@ -8,7 +8,7 @@
 
 #include "base/attr.h"
 #include "controller/net_model.h"
-#include "controller/store_net.h"
+#include "controller/store.h"
 
 struct net {
 	struct vpc *vpc;

@@ -56,7 +56,7 @@ static int state_live(struct daemon *d, struct net_state *s)
 
 		if (!d->live[k])
 			continue;
-		if (store_instance_get(d->core.st, d->live[k]->id, &i) < 0)
+		if (store_get_id(d->core.st, &tbl_instances, d->live[k]->id, &i) < 0)
 			continue; /* a stranger, on its way to its end */
 		snprintf(l->id, sizeof(l->id), "%s", i.id);
 		snprintf(l->type, sizeof(l->type), "%s", i.type);
@@ -232,12 +232,12 @@ static int metadata_tell(struct svc *s, const struct net *n)
 	if (!data)
 		return -ENOMEM;
 	snprintf(data->instance_id, sizeof(data->instance_id), "%s", s->id);
-	r = store_instance_get(s->d->core.st, s->id, &i);
+	r = store_get_id(s->d->core.st, &tbl_instances, s->id, &i);
 	if (r == 0)
-		r = store_volume_list(s->d->core.st, &volume, &src.volume_cnt);
+		r = store_list(s->d->core.st, &tbl_volumes, (void **)&volume, &src.volume_cnt);
 	if (r < 0)
 		return r;
-	r = store_net_get(s->d->core.st, &net_launch_data, data);
+	r = store_get(s->d->core.st, &tbl_launch_data, data);
 	if (r < 0 && r != -ENOENT)
 		return r;
 	src.instance = &i;

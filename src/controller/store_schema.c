@@ -129,7 +129,80 @@ static const char v3[] =
 	"NULL"
 	") STRICT, WITHOUT ROWID;";
 
-static const char *const steps[STORE_VERSION] = { v1, v2, v3 };
+/* Accounts and what the EC2 API adds. Instances and interfaces of before get what they would have been given. */
+static const char v4[] =
+	"CREATE TABLE account ("
+	"  id TEXT PRIMARY KEY NOT NULL, name TEXT NOT NULL, created_ms INTEGER NOT NULL"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE access_key ("
+	"  id TEXT PRIMARY KEY NOT NULL, account TEXT NOT NULL REFERENCES account(id), sealed BLOB "
+	"NOT NULL, created_ms INTEGER NOT NULL"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE INDEX access_key_account ON access_key(account);"
+	"CREATE TABLE key_pair ("
+	"  id TEXT PRIMARY KEY NOT NULL, account TEXT NOT NULL, name TEXT NOT NULL, type TEXT NOT "
+	"NULL,"
+	"  fingerprint TEXT NOT NULL, public_key TEXT NOT NULL, created_ms INTEGER NOT NULL, "
+	"UNIQUE (account, name)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE tag ("
+	"  resource_id TEXT NOT NULL, tag_key TEXT NOT NULL, account TEXT NOT NULL, value TEXT NOT "
+	"NULL,"
+	"  PRIMARY KEY (resource_id, tag_key)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE client_token ("
+	"  account TEXT NOT NULL, action TEXT NOT NULL, token TEXT NOT NULL, digest TEXT NOT NULL,"
+	"  result TEXT NOT NULL, created_ms INTEGER NOT NULL, PRIMARY KEY (account, action, token)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE kms_key ("
+	"  id TEXT PRIMARY KEY NOT NULL, account TEXT NOT NULL, description TEXT NOT NULL,"
+	"  by_service INTEGER NOT NULL, state INTEGER NOT NULL, created_ms INTEGER NOT NULL,"
+	"  deletion_ms INTEGER NOT NULL"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE UNIQUE INDEX kms_key_service ON kms_key(account) WHERE by_service = 1;"
+
+	"ALTER TABLE volume ADD COLUMN type TEXT NOT NULL DEFAULT 'gp3';"
+	"ALTER TABLE volume ADD COLUMN iops INTEGER NOT NULL DEFAULT 3000;"
+	"ALTER TABLE volume ADD COLUMN throughput INTEGER NOT NULL DEFAULT 125;"
+	"ALTER TABLE volume ADD COLUMN kms_key_id TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE volume ADD COLUMN attached_ms INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE volume SET attached_ms = created_ms WHERE instance_id IS NOT NULL;"
+
+	"ALTER TABLE instance ADD COLUMN reservation_id TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE instance ADD COLUMN launch_idx INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE instance ADD COLUMN client_token TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE instance ADD COLUMN key_name TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE instance ADD COLUMN shutdown_terminates INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE instance ADD COLUMN keep_termination INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE instance ADD COLUMN keep_stop INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE instance ADD COLUMN imds_enabled INTEGER NOT NULL DEFAULT 1;"
+	"ALTER TABLE instance ADD COLUMN imds_tags INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE instance ADD COLUMN imds_hop_limit INTEGER NOT NULL DEFAULT 1;"
+	"ALTER TABLE instance ADD COLUMN enclaves INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE instance ADD COLUMN monitored INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE instance SET reservation_id = 'r-' || substr(id, 3), key_name = coalesce("
+	"  (SELECT l.key_name FROM launch_data l WHERE l.instance_id = instance.id), '');"
+
+	"ALTER TABLE vpc ADD COLUMN dns_support INTEGER NOT NULL DEFAULT 1;"
+	"ALTER TABLE vpc ADD COLUMN dns_hostnames INTEGER NOT NULL DEFAULT 1;"
+	"ALTER TABLE subnet ADD COLUMN map_public_ip INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE security_rule ADD COLUMN description TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE interface ADD COLUMN description TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE interface ADD COLUMN attachment_id TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE interface ADD COLUMN attached_ms INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE interface ADD COLUMN delete_on_termination INTEGER NOT NULL DEFAULT 1;"
+	"UPDATE interface SET attachment_id = 'eni-attach-' || substr(id, 5), attached_ms = "
+	"created_ms WHERE instance_id IS NOT NULL;"
+
+	/* What a foreign key is looked up by when the row it names goes. */
+	"CREATE INDEX security_rule_group ON security_rule(group_id);"
+	"CREATE INDEX security_rule_member ON security_rule(member_group_id) WHERE "
+	"member_group_id IS NOT NULL;"
+	"CREATE INDEX interface_group_group ON interface_group(group_id);"
+	"CREATE INDEX remote_peer ON remote(peer);"
+	"CREATE INDEX forward_instance ON forward(instance_id);";
+
+static const char *const steps[STORE_VERSION] = { v1, v2, v3, v4 };
 
 static int version_get(sqlite3 *db, int *ret)
 {

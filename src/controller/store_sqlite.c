@@ -2,9 +2,10 @@
 
 /*
  * The store on SQLite: write-ahead log, foreign keys, one process, one connection. The lock is exclusive, so the
- * index of the log lives in our memory and no shared-memory file is made. Each statement is prepared once.
+ * index of the log lives in our memory and no shared-memory file is made.
  *
- * A struct's columns are listed once per direction: x_bind() and x_read(), in the order of the X_COLS string.
+ * A write goes to the database first: what that refuses, memory never sees. What memory then does is remembered in
+ * the order it was done, and taken back from the end when a transaction is rolled back.
  */
 
 #include <errno.h>
@@ -17,90 +18,43 @@
 #include "controller/store.h"
 #include "controller/store_priv.h"
 
-#define IMAGE_COLS                                                                                 \
-	"id, account, name, architecture, kernel_version, cmdline, kernel_bytes, initrd_bytes, "   \
-	"disk_bytes, stored_bytes, sha256_kernel, sha256_initrd, sha256_disk, created_ms"
-#define VOLUME_COLS                                                                                \
-	"id, account, image_id, size, state, reason, created_ms, instance_id, device, "            \
-	"device_idx, "                                                                             \
-	"delete_on_termination"
-#define INSTANCE_COLS                                                                              \
-	"id, account, name, image_id, type, cores, threads, ram_bytes, state, reason_code, "       \
-	"reason, "                                                                                 \
-	"boot_cnt, created_ms, launched_ms, ended_ms, volume_us, jail_us, key_us, attach_us, "     \
-	"first_run_us, hv_cpu_us"
-
-enum stmt {
-	ST_BEGIN,
-	ST_COMMIT,
-	ST_ROLLBACK,
-	ST_IMAGE_PUT,
-	ST_IMAGE_GET,
-	ST_IMAGE_DELETE,
-	ST_IMAGE_LIST,
-	ST_VOLUME_PUT,
-	ST_VOLUME_GET,
-	ST_VOLUME_DELETE,
-	ST_VOLUME_LIST,
-	ST_INSTANCE_PUT,
-	ST_INSTANCE_GET,
-	ST_INSTANCE_DELETE,
-	ST_INSTANCE_LIST,
-	ST_CONSOLE_PUT,
-	ST_CONSOLE_GET,
-	ST_CNT,
+/* What a transaction has in the database to go back to. */
+enum level_mark {
+	MARK_NONE, /* nothing was written since its store_begin() */
+	MARK_BEGIN,
+	MARK_SAVEPOINT,
 };
 
-/*
- * Not REPLACE, which deletes first and so would fire the foreign keys; the columns are set one by one.
- */
+struct level {
+	enum level_mark mark;
+	size_t done_cnt; /* of changes before it began */
+};
+
+/* One change of memory. */
+struct change {
+	struct store_mem *mem;
+	struct store_node *old, *fresh; /* not linked; linked */
+};
+
+enum stmt { ST_BEGIN, ST_COMMIT, ST_ROLLBACK, ST_SAVEPOINT, ST_RELEASE, ST_ROLLBACK_TO, ST_CNT };
+
+/* All savepoints have one name: SQLite takes the latest. */
 static const char *const stmt_sql[ST_CNT] = {
-	[ST_BEGIN] = "BEGIN IMMEDIATE",
-	[ST_COMMIT] = "COMMIT",
-	[ST_ROLLBACK] = "ROLLBACK",
-	[ST_IMAGE_PUT] =
-		"INSERT INTO image(" IMAGE_COLS
-		") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14) "
-		"ON CONFLICT(id) DO UPDATE SET name=excluded.name, cmdline=excluded.cmdline",
-	[ST_IMAGE_GET] = "SELECT " IMAGE_COLS " FROM image WHERE id=?1",
-	[ST_IMAGE_DELETE] = "DELETE FROM image WHERE id=?1",
-	[ST_IMAGE_LIST] = "SELECT " IMAGE_COLS " FROM image ORDER BY created_ms, id",
-	[ST_VOLUME_PUT] =
-		"INSERT INTO volume(" VOLUME_COLS ") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11) "
-		"ON CONFLICT(id) DO UPDATE SET state=excluded.state, reason=excluded.reason, "
-		"instance_id=excluded.instance_id, device=excluded.device, "
-		"device_idx=excluded.device_idx, "
-		"delete_on_termination=excluded.delete_on_termination",
-	[ST_VOLUME_GET] = "SELECT " VOLUME_COLS " FROM volume WHERE id=?1",
-	[ST_VOLUME_DELETE] = "DELETE FROM volume WHERE id=?1",
-	[ST_VOLUME_LIST] = "SELECT " VOLUME_COLS " FROM volume ORDER BY created_ms, id",
-	[ST_INSTANCE_PUT] =
-		"INSERT INTO instance(" INSTANCE_COLS ") VALUES "
-		"(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21) "
-		"ON CONFLICT(id) DO UPDATE SET name=excluded.name, type=excluded.type, "
-		"cores=excluded.cores, "
-		"threads=excluded.threads, ram_bytes=excluded.ram_bytes, state=excluded.state, "
-		"reason_code=excluded.reason_code, reason=excluded.reason, "
-		"boot_cnt=excluded.boot_cnt, "
-		"launched_ms=excluded.launched_ms, ended_ms=excluded.ended_ms, "
-		"volume_us=excluded.volume_us, "
-		"jail_us=excluded.jail_us, key_us=excluded.key_us, attach_us=excluded.attach_us, "
-		"first_run_us=excluded.first_run_us, hv_cpu_us=excluded.hv_cpu_us",
-	[ST_INSTANCE_GET] = "SELECT " INSTANCE_COLS " FROM instance WHERE id=?1",
-	[ST_INSTANCE_DELETE] = "DELETE FROM instance WHERE id=?1",
-	[ST_INSTANCE_LIST] = "SELECT " INSTANCE_COLS " FROM instance ORDER BY created_ms, id",
-	[ST_CONSOLE_PUT] =
-		"INSERT INTO console(instance_id, boot_cnt, end_off, data) VALUES (?1,?2,?3,?4) "
-		"ON CONFLICT(instance_id) DO UPDATE SET boot_cnt=excluded.boot_cnt, "
-		"end_off=excluded.end_off, data=excluded.data",
-	[ST_CONSOLE_GET] =
-		"SELECT instance_id, boot_cnt, end_off, data FROM console WHERE instance_id=?1",
+	[ST_BEGIN] = "BEGIN IMMEDIATE", [ST_COMMIT] = "COMMIT",
+	[ST_ROLLBACK] = "ROLLBACK",     [ST_SAVEPOINT] = "SAVEPOINT s",
+	[ST_RELEASE] = "RELEASE s",     [ST_ROLLBACK_TO] = "ROLLBACK TO s",
 };
 
 struct store {
 	sqlite3 *db;
 	sqlite3_stmt *st[ST_CNT];
-	sqlite3_stmt *list[STORE_LISTS_MAX]; /* store_net.c's; NULL: not prepared yet */
+	struct store_sql sql[STORE_TABLES];
+	struct store_mem mem[STORE_TABLES];
+	struct level level[STORE_NESTING];
+	unsigned depth; /* of transactions that are open */
+	struct change *done;
+	size_t done_cnt, done_cap;
+	int failed; /* the outermost transaction cannot be committed any more: -errno */
 };
 
 int store_errno(int rc)
@@ -133,17 +87,6 @@ int store_errno(int rc)
 	}
 }
 
-sqlite3 *store_db(struct store *s)
-{
-	return s->db;
-}
-
-sqlite3_stmt **store_list_stmt(struct store *s, unsigned idx)
-{
-	must(idx < STORE_LISTS_MAX);
-	return &s->list[idx];
-}
-
 int store_exec(sqlite3 *db, const char *sql)
 {
 	int rc = sqlite3_exec(db, sql, NULL, NULL, NULL);
@@ -153,480 +96,417 @@ int store_exec(sqlite3 *db, const char *sql)
 	return store_errno(rc);
 }
 
-/* Statements without an answer row: one step, then ready for the next time. */
 static int stmt_run(struct store *s, enum stmt which)
 {
 	int rc = sqlite3_step(s->st[which]);
 
-	/* The step's extended code: reset would give it again. */
 	sqlite3_reset(s->st[which]);
-	sqlite3_clear_bindings(s->st[which]);
 	return store_errno(rc);
+}
+
+/* Takes back what memory did after @cnt changes; allocates nothing. */
+static void changes_undo(struct store *s, size_t cnt)
+{
+	while (s->done_cnt > cnt) {
+		struct change *c = &s->done[--s->done_cnt];
+
+		if (c->fresh) {
+			store_mem_unlink(c->mem, c->fresh);
+			free(c->fresh);
+		}
+		if (c->old)
+			store_mem_link(c->mem, c->old);
+	}
+}
+
+static void changes_keep(struct store *s)
+{
+	for (size_t k = 0; k < s->done_cnt; k++)
+		free(s->done[k].old);
+	s->done_cnt = 0;
 }
 
 int store_begin(struct store *s)
 {
-	return stmt_run(s, ST_BEGIN);
+	if (s->depth == STORE_NESTING)
+		return -E2BIG;
+	s->level[s->depth++] = (struct level){ .mark = MARK_NONE, .done_cnt = s->done_cnt };
+	return 0;
+}
+
+/* Before the first write of a transaction. */
+static int level_mark(struct store *s)
+{
+	struct level *l = &s->level[s->depth - 1];
+	enum level_mark mark = MARK_BEGIN;
+	int r;
+
+	if (l->mark != MARK_NONE)
+		return 0;
+	for (unsigned k = 0; k + 1 < s->depth; k++)
+		if (s->level[k].mark != MARK_NONE)
+			mark = MARK_SAVEPOINT;
+	r = stmt_run(s, mark == MARK_BEGIN ? ST_BEGIN : ST_SAVEPOINT);
+	if (r == 0)
+		l->mark = mark;
+	return r;
+}
+
+static int outer_commit(struct store *s)
+{
+	int r = s->failed;
+
+	if (r == 0 && s->level[0].mark != MARK_NONE)
+		r = stmt_run(s, ST_COMMIT);
+	if (r < 0) {
+		store_rollback(s);
+		return r;
+	}
+	changes_keep(s);
+	s->depth = 0;
+	return 0;
 }
 
 int store_commit(struct store *s)
 {
-	int r = stmt_run(s, ST_COMMIT);
+	struct level *l, *outer;
+	int r = s->failed;
 
+	must(s->depth > 0);
+	if (s->depth == 1)
+		return outer_commit(s);
+	l = &s->level[s->depth - 1];
+	outer = l - 1;
+	/* Where nothing was written before, this is the place to go back to for the outer one, too. */
+	if (r == 0 && outer->mark == MARK_NONE)
+		outer->mark = l->mark;
+	else if (r == 0 && l->mark == MARK_SAVEPOINT)
+		r = stmt_run(s, ST_RELEASE);
+	if (r < 0)
+		return r;
+	s->depth--;
+	return 0;
+}
+
+void store_rollback(struct store *s)
+{
+	struct level *l;
+	int r = 0;
+
+	if (s->depth == 0)
+		return;
+	l = &s->level[--s->depth];
+	changes_undo(s, l->done_cnt);
+	if (sqlite3_get_autocommit(s->db)) {
+		/* SQLite gave up the whole transaction; or nothing was written in it. */
+	} else if (l->mark == MARK_BEGIN) {
+		r = stmt_run(s, ST_ROLLBACK);
+	} else if (l->mark == MARK_SAVEPOINT) {
+		r = stmt_run(s, ST_ROLLBACK_TO);
+		if (r == 0)
+			r = stmt_run(s, ST_RELEASE);
+	}
+	if (r < 0)
+		s->failed = r;
+	if (s->depth == 0) {
+		if (!sqlite3_get_autocommit(s->db))
+			(void)!stmt_run(s, ST_ROLLBACK);
+		s->failed = 0;
+	}
+}
+
+/* SQLite ends a transaction by itself when the disk is full or broken: nothing of it may be believed then. */
+static int written(struct store *s, int r)
+{
+	if (r < 0 && sqlite3_get_autocommit(s->db))
+		s->failed = r;
+	return r;
+}
+
+static int change_reserve(struct store *s)
+{
+	size_t want = s->done_cap ? s->done_cap * 2 : 32;
+	struct change *bigger;
+
+	if (s->done_cnt < s->done_cap)
+		return 0;
+	bigger = reallocarray(s->done, want, sizeof(*bigger));
+	if (!bigger)
+		return -ENOMEM;
+	s->done = bigger;
+	s->done_cap = want;
+	return 0;
+}
+
+static void change_add(struct store *s, struct store_mem *m, struct store_node *old,
+		       struct store_node *fresh)
+{
+	if (old)
+		store_mem_unlink(m, old);
+	if (fresh)
+		store_mem_link(m, fresh);
+	s->done[s->done_cnt++] = (struct change){ .mem = m, .old = old, .fresh = fresh };
+}
+
+/* Inside a transaction. */
+static int put_big(struct store *s, const struct store_table *t, const void *row)
+{
+	CLEANUP(free_p) void *clean = malloc(t->row_bytes);
+	int r = clean ? store_row_clean(t, row, clean) : -ENOMEM;
+
+	if (r == 0)
+		r = level_mark(s);
+	return r < 0 ? r : written(s, store_sql_put(s->db, &s->sql[t->idx], t, clean));
+}
+
+static int put_row(struct store *s, const struct store_table *t, const void *row)
+{
+	struct store_mem *m = &s->mem[t->idx];
+	CLEANUP(free_p) struct store_node *fresh = NULL;
+	struct store_node *old;
+	int r;
+
+	if (s->failed)
+		return s->failed;
+	if (t->on_demand)
+		return put_big(s, t, row);
+	r = store_mem_new(m, row, &fresh);
+	if (r < 0)
+		return r;
+	old = store_mem_find(m, fresh->row);
+	if (old && memcmp(old->row, fresh->row, t->row_bytes) == 0)
+		return 0;
+	r = change_reserve(s);
+	if (r == 0)
+		r = level_mark(s);
+	if (r == 0)
+		r = written(s, store_sql_put(s->db, &s->sql[t->idx], t, fresh->row));
+	if (r == 0)
+		change_add(s, m, old, TAKE_PTR(fresh));
+	return r;
+}
+
+static int delete_row(struct store *s, const struct store_table *t, const void *row);
+
+/* Rows that go with a row that goes. */
+static int cascade_delete(struct store *s, const struct store_cascade *c,
+			  const struct store_table *t, const void *row)
+{
+	const char *key = (const char *)row + t->col[0].off;
+	struct store_mem *m = &s->mem[c->table->idx];
+	unsigned order = store_mem_order(m, c->column);
+	struct store_node *n;
+	uint32_t number = 0;
+	int r = 0;
+
+	if (t->col[0].kind == COL_UINT)
+		memcpy(&number, key, sizeof(number));
+	while (r == 0 && (n = store_mem_first(m, order, key, number)))
+		r = delete_row(s, c->table, n->row);
+	return r;
+}
+
+/* Inside a transaction of its own. */
+static int delete_row(struct store *s, const struct store_table *t, const void *row)
+{
+	struct store_mem *m = &s->mem[t->idx];
+	struct store_node *n = NULL;
+	int r;
+
+	if (s->failed)
+		return s->failed;
+	if (!t->on_demand) {
+		n = store_mem_find(m, row);
+		if (!n)
+			return -ENOENT;
+		row = n->row;
+	}
+	r = change_reserve(s);
+	for (size_t k = 0; r == 0 && k < ARRAY_SIZE(t->cascade) && t->cascade[k].table; k++)
+		r = cascade_delete(s, &t->cascade[k], t, row);
+	if (r == 0)
+		r = change_reserve(s);
+	if (r == 0)
+		r = level_mark(s);
+	if (r == 0)
+		r = written(s, store_sql_delete(s->db, &s->sql[t->idx], t, row));
+	if (r == 0 && n)
+		change_add(s, m, n, NULL);
+	return r;
+}
+
+int store_put(struct store *s, const struct store_table *t, const void *row)
+{
+	int r;
+
+	if (s->depth > 0)
+		return put_row(s, t, row);
+	r = store_begin(s);
+	if (r == 0)
+		r = put_row(s, t, row);
+	if (r == 0)
+		r = store_commit(s);
 	if (r < 0)
 		store_rollback(s);
 	return r;
 }
 
-void store_rollback(struct store *s)
+int store_delete(struct store *s, const struct store_table *t, const void *row)
 {
-	if (!sqlite3_get_autocommit(s->db))
-		(void)!stmt_run(s, ST_ROLLBACK);
-}
+	int r = store_begin(s);
 
-/* A row being written or read: the next column's number, and whether something did not fit. */
-struct row {
-	sqlite3_stmt *st;
-	int col;
-	bool bad;
-};
-
-static void put_text(struct row *w, const char *s)
-{
-	if (sqlite3_bind_text(w->st, ++w->col, s, -1, SQLITE_STATIC) != SQLITE_OK)
-		w->bad = true;
-}
-
-static void put_int(struct row *w, uint64_t v)
-{
-	if (v > INT64_MAX || sqlite3_bind_int64(w->st, ++w->col, (sqlite3_int64)v) != SQLITE_OK)
-		w->bad = true;
-}
-
-/* An empty string is NULL: for foreign keys. */
-static void put_ref(struct row *w, const char *s)
-{
-	if (s[0] != '\0')
-		put_text(w, s);
-	else if (sqlite3_bind_null(w->st, ++w->col) != SQLITE_OK)
-		w->bad = true;
-}
-
-static void take_text(struct row *r, char *ret, size_t cap)
-{
-	const unsigned char *s = sqlite3_column_text(r->st, r->col);
-	int len = sqlite3_column_bytes(r->st, r->col);
-
-	r->col++;
-	ret[0] = '\0';
-	if (!s)
-		return;
-	if (len < 0 || (size_t)len >= cap || memchr(s, 0, (size_t)len)) {
-		r->bad = true;
-		return;
-	}
-	memcpy(ret, s, (size_t)len);
-	ret[len] = '\0';
-}
-
-static uint64_t take_u64(struct row *r)
-{
-	sqlite3_int64 v = sqlite3_column_int64(r->st, r->col++);
-
-	if (v < 0) {
-		r->bad = true;
-		return 0;
-	}
-	return (uint64_t)v;
-}
-
-static unsigned take_uint(struct row *r)
-{
-	uint64_t v = take_u64(r);
-
-	if (v > UINT32_MAX) {
-		r->bad = true;
-		return 0;
-	}
-	return (unsigned)v;
-}
-
-static void image_bind(struct row *w, const struct image *i)
-{
-	put_text(w, i->id);
-	put_text(w, i->account);
-	put_text(w, i->name);
-	put_text(w, i->architecture);
-	put_text(w, i->kernel_version);
-	put_text(w, i->cmdline);
-	put_int(w, i->kernel_bytes);
-	put_int(w, i->initrd_bytes);
-	put_int(w, i->disk_bytes);
-	put_int(w, i->stored_bytes);
-	put_text(w, i->sha256_kernel);
-	put_text(w, i->sha256_initrd);
-	put_text(w, i->sha256_disk);
-	put_int(w, i->created_ms);
-}
-
-static void image_read(struct row *r, struct image *i)
-{
-	take_text(r, i->id, sizeof(i->id));
-	take_text(r, i->account, sizeof(i->account));
-	take_text(r, i->name, sizeof(i->name));
-	take_text(r, i->architecture, sizeof(i->architecture));
-	take_text(r, i->kernel_version, sizeof(i->kernel_version));
-	take_text(r, i->cmdline, sizeof(i->cmdline));
-	i->kernel_bytes = take_u64(r);
-	i->initrd_bytes = take_u64(r);
-	i->disk_bytes = take_u64(r);
-	i->stored_bytes = take_u64(r);
-	take_text(r, i->sha256_kernel, sizeof(i->sha256_kernel));
-	take_text(r, i->sha256_initrd, sizeof(i->sha256_initrd));
-	take_text(r, i->sha256_disk, sizeof(i->sha256_disk));
-	i->created_ms = take_u64(r);
-}
-
-static void volume_bind(struct row *w, const struct volume *v)
-{
-	put_text(w, v->id);
-	put_text(w, v->account);
-	put_text(w, v->image_id);
-	put_int(w, v->size);
-	put_int(w, v->state);
-	put_text(w, v->reason);
-	put_int(w, v->created_ms);
-	put_ref(w, v->instance_id);
-	put_text(w, v->device);
-	put_int(w, v->device_idx);
-	put_int(w, v->delete_on_termination);
-}
-
-static void volume_read(struct row *r, struct volume *v)
-{
-	uint64_t state;
-
-	take_text(r, v->id, sizeof(v->id));
-	take_text(r, v->account, sizeof(v->account));
-	take_text(r, v->image_id, sizeof(v->image_id));
-	v->size = take_u64(r);
-	state = take_u64(r);
-	if (!volume_state_valid((int64_t)state))
-		r->bad = true;
-	else
-		v->state = (enum volume_state)state;
-	take_text(r, v->reason, sizeof(v->reason));
-	v->created_ms = take_u64(r);
-	take_text(r, v->instance_id, sizeof(v->instance_id));
-	take_text(r, v->device, sizeof(v->device));
-	v->device_idx = take_uint(r);
-	v->delete_on_termination = take_u64(r) != 0;
-}
-
-static void instance_bind(struct row *w, const struct instance *i)
-{
-	put_text(w, i->id);
-	put_text(w, i->account);
-	put_text(w, i->name);
-	put_text(w, i->image_id);
-	put_text(w, i->type);
-	put_int(w, i->cores);
-	put_int(w, i->threads);
-	put_int(w, i->ram_bytes);
-	put_int(w, i->state);
-	put_text(w, i->reason_code);
-	put_text(w, i->reason);
-	put_int(w, i->boot_cnt);
-	put_int(w, i->created_ms);
-	put_int(w, i->launched_ms);
-	put_int(w, i->ended_ms);
-	put_int(w, i->times.volume_us);
-	put_int(w, i->times.jail_us);
-	put_int(w, i->times.key_us);
-	put_int(w, i->times.attach_us);
-	put_int(w, i->times.first_run_us);
-	put_int(w, i->times.hv_cpu_us);
-}
-
-static void instance_read(struct row *r, struct instance *i)
-{
-	uint64_t state;
-
-	take_text(r, i->id, sizeof(i->id));
-	take_text(r, i->account, sizeof(i->account));
-	take_text(r, i->name, sizeof(i->name));
-	take_text(r, i->image_id, sizeof(i->image_id));
-	take_text(r, i->type, sizeof(i->type));
-	i->cores = take_uint(r);
-	i->threads = take_uint(r);
-	i->ram_bytes = take_u64(r);
-	state = take_u64(r);
-	if (!instance_state_valid((int64_t)state))
-		r->bad = true;
-	else
-		i->state = (enum instance_state)state;
-	take_text(r, i->reason_code, sizeof(i->reason_code));
-	take_text(r, i->reason, sizeof(i->reason));
-	i->boot_cnt = take_uint(r);
-	i->created_ms = take_u64(r);
-	i->launched_ms = take_u64(r);
-	i->ended_ms = take_u64(r);
-	i->times.volume_us = take_u64(r);
-	i->times.jail_us = take_u64(r);
-	i->times.key_us = take_u64(r);
-	i->times.attach_us = take_u64(r);
-	i->times.first_run_us = take_u64(r);
-	i->times.hv_cpu_us = take_u64(r);
-}
-
-static int put_run(struct store *s, enum stmt which, bool bad)
-{
-	if (bad) {
-		sqlite3_clear_bindings(s->st[which]);
-		return -EINVAL;
-	}
-	return stmt_run(s, which);
-}
-
-int store_image_put(struct store *s, const struct image *i)
-{
-	struct row w = { s->st[ST_IMAGE_PUT], 0, false };
-
-	image_bind(&w, i);
-	return put_run(s, ST_IMAGE_PUT, w.bad);
-}
-
-int store_volume_put(struct store *s, const struct volume *v)
-{
-	struct row w = { s->st[ST_VOLUME_PUT], 0, false };
-
-	volume_bind(&w, v);
-	return put_run(s, ST_VOLUME_PUT, w.bad);
-}
-
-int store_instance_put(struct store *s, const struct instance *i)
-{
-	struct row w = { s->st[ST_INSTANCE_PUT], 0, false };
-
-	instance_bind(&w, i);
-	return put_run(s, ST_INSTANCE_PUT, w.bad);
-}
-
-int store_console_put(struct store *s, const struct console_tail *c)
-{
-	struct row w = { s->st[ST_CONSOLE_PUT], 0, false };
-
-	put_text(&w, c->instance_id);
-	put_int(&w, c->boot_cnt);
-	put_int(&w, c->end);
-	if (sqlite3_bind_blob(w.st, ++w.col, c->data, (int)c->len, SQLITE_STATIC) != SQLITE_OK)
-		w.bad = true;
-	return put_run(s, ST_CONSOLE_PUT, w.bad);
-}
-
-/* One row by id into @w->st; the caller reads it and then calls stmt_reset(). Return: 0, -ENOENT, … */
-static int get_step(struct store *s, enum stmt which, const char *id)
-{
-	int rc;
-
-	rc = sqlite3_bind_text(s->st[which], 1, id, -1, SQLITE_STATIC);
-	if (rc != SQLITE_OK)
-		return store_errno(rc);
-	rc = sqlite3_step(s->st[which]);
-	if (rc == SQLITE_ROW)
-		return 0;
-	sqlite3_reset(s->st[which]);
-	return rc == SQLITE_DONE ? -ENOENT : store_errno(rc);
-}
-
-static int get_end(struct store *s, enum stmt which, bool bad)
-{
-	sqlite3_reset(s->st[which]);
-	sqlite3_clear_bindings(s->st[which]);
-	return bad ? -EUCLEAN : 0;
-}
-
-int store_image_get(struct store *s, const char *id, struct image *ret)
-{
-	struct row r = { s->st[ST_IMAGE_GET], 0, false };
-	int e = get_step(s, ST_IMAGE_GET, id);
-
-	if (e < 0)
-		return e;
-	image_read(&r, ret);
-	return get_end(s, ST_IMAGE_GET, r.bad);
-}
-
-int store_volume_get(struct store *s, const char *id, struct volume *ret)
-{
-	struct row r = { s->st[ST_VOLUME_GET], 0, false };
-	int e = get_step(s, ST_VOLUME_GET, id);
-
-	if (e < 0)
-		return e;
-	volume_read(&r, ret);
-	return get_end(s, ST_VOLUME_GET, r.bad);
-}
-
-int store_instance_get(struct store *s, const char *id, struct instance *ret)
-{
-	struct row r = { s->st[ST_INSTANCE_GET], 0, false };
-	int e = get_step(s, ST_INSTANCE_GET, id);
-
-	if (e < 0)
-		return e;
-	instance_read(&r, ret);
-	return get_end(s, ST_INSTANCE_GET, r.bad);
-}
-
-int store_console_get(struct store *s, const char *instance_id, struct console_tail *ret)
-{
-	struct row r = { s->st[ST_CONSOLE_GET], 0, false };
-	const void *data;
-	int e, len;
-
-	e = get_step(s, ST_CONSOLE_GET, instance_id);
-	if (e < 0)
-		return e;
-	take_text(&r, ret->instance_id, sizeof(ret->instance_id));
-	ret->boot_cnt = take_uint(&r);
-	ret->end = take_u64(&r);
-	data = sqlite3_column_blob(r.st, r.col);
-	len = sqlite3_column_bytes(r.st, r.col);
-	if (len < 0 || (size_t)len > sizeof(ret->data) || (uint64_t)len > ret->end)
-		r.bad = true;
-	else if (len > 0)
-		memcpy(ret->data, data, (size_t)len);
-	ret->len = r.bad ? 0 : (uint32_t)len;
-	return get_end(s, ST_CONSOLE_GET, r.bad);
-}
-
-static int delete_run(struct store *s, enum stmt which, const char *id)
-{
-	int r;
-
-	r = store_errno(sqlite3_bind_text(s->st[which], 1, id, -1, SQLITE_STATIC));
 	if (r < 0)
 		return r;
-	r = stmt_run(s, which);
+	r = delete_row(s, t, row);
+	if (r == 0)
+		r = store_commit(s);
 	if (r < 0)
-		return r;
-	return sqlite3_changes(s->db) > 0 ? 0 : -ENOENT;
+		store_rollback(s);
+	return r;
 }
 
-int store_image_delete(struct store *s, const char *id)
+int store_get(struct store *s, const struct store_table *t, void *row)
 {
-	return delete_run(s, ST_IMAGE_DELETE, id);
-}
+	const void *at;
 
-int store_volume_delete(struct store *s, const char *id)
-{
-	return delete_run(s, ST_VOLUME_DELETE, id);
-}
-
-int store_instance_delete(struct store *s, const char *id)
-{
-	return delete_run(s, ST_INSTANCE_DELETE, id);
-}
-
-/* How list_run() reads one row into an element of the caller's array. */
-typedef void row_read_fn(struct row *r, void *elem);
-
-static void image_read_elem(struct row *r, void *elem)
-{
-	image_read(r, elem);
-}
-
-static void volume_read_elem(struct row *r, void *elem)
-{
-	volume_read(r, elem);
-}
-
-static void instance_read_elem(struct row *r, void *elem)
-{
-	instance_read(r, elem);
-}
-
-/* All rows of @which as an array of elements of @size bytes; *ret is owned by the caller. */
-static int list_run(struct store *s, enum stmt which, size_t size, row_read_fn *read, void **ret,
-		    size_t *ret_cnt)
-{
-	CLEANUP(free_p) char *list = NULL;
-	size_t cnt = 0, cap = 0;
-	int rc;
-
-	for (;;) {
-		struct row r = { s->st[which], 0, false };
-
-		rc = sqlite3_step(s->st[which]);
-		if (rc != SQLITE_ROW)
-			break;
-		if (cnt == cap) {
-			size_t want = cap ? cap * 2 : 16;
-			char *bigger = reallocarray(list, want, size);
-
-			if (!bigger) {
-				rc = SQLITE_NOMEM;
-				break;
-			}
-			list = bigger;
-			cap = want;
-		}
-		memset(list + cnt * size, 0, size);
-		read(&r, list + cnt * size);
-		if (r.bad) {
-			rc = SQLITE_CORRUPT;
-			break;
-		}
-		cnt++;
-	}
-	sqlite3_reset(s->st[which]);
-	if (rc != SQLITE_DONE)
-		return store_errno(rc);
-
-	*ret = cnt ? TAKE_PTR(list) : NULL;
-	*ret_cnt = cnt;
+	if (t->on_demand)
+		return store_sql_get(s->db, &s->sql[t->idx], t, row);
+	at = store_find_row(s, t, row);
+	if (!at)
+		return -ENOENT;
+	memcpy(row, at, t->row_bytes);
 	return 0;
 }
 
-int store_image_list(struct store *s, struct image **ret, size_t *ret_cnt)
+/* Writes @id into the key column of the empty row @ret. Return: 0, -ENOENT no key is that long. */
+static int key_set(const struct store_table *t, const char *id, void *ret)
 {
-	void *list = NULL;
-	int r = list_run(s, ST_IMAGE_LIST, sizeof(**ret), image_read_elem, &list, ret_cnt);
-
-	if (r == 0)
-		*ret = list;
-	return r;
+	must(t->key_cnt == 1 && t->col[0].kind == COL_TEXT);
+	if (strlen(id) >= t->col[0].size)
+		return -ENOENT;
+	memcpy((char *)ret + t->col[0].off, id, strlen(id) + 1);
+	return 0;
 }
 
-int store_volume_list(struct store *s, struct volume **ret, size_t *ret_cnt)
+int store_get_id(struct store *s, const struct store_table *t, const char *id, void *ret)
 {
-	void *list = NULL;
-	int r = list_run(s, ST_VOLUME_LIST, sizeof(**ret), volume_read_elem, &list, ret_cnt);
+	int r = key_set(t, id, ret);
 
-	if (r == 0)
-		*ret = list;
-	return r;
+	return r < 0 ? r : store_get(s, t, ret);
 }
 
-int store_instance_list(struct store *s, struct instance **ret, size_t *ret_cnt)
+int store_delete_id(struct store *s, const struct store_table *t, const char *id)
 {
-	void *list = NULL;
-	int r = list_run(s, ST_INSTANCE_LIST, sizeof(**ret), instance_read_elem, &list, ret_cnt);
+	CLEANUP(free_p) void *row = calloc(1, t->row_bytes);
+	int r = row ? key_set(t, id, row) : -ENOMEM;
 
-	if (r == 0)
-		*ret = list;
-	return r;
+	return r < 0 ? r : store_delete(s, t, row);
+}
+
+const void *store_find(struct store *s, const struct store_table *t, const char *key)
+{
+	const struct store_node *n;
+
+	must(!t->on_demand);
+	n = store_mem_find_text(&s->mem[t->idx], key);
+	return n ? n->row : NULL;
+}
+
+const void *store_find_row(struct store *s, const struct store_table *t, const void *row)
+{
+	const struct store_node *n;
+
+	must(!t->on_demand);
+	n = store_mem_find(&s->mem[t->idx], row);
+	return n ? n->row : NULL;
+}
+
+size_t store_cnt(struct store *s, const struct store_table *t)
+{
+	must(!t->on_demand);
+	return s->mem[t->idx].cnt;
+}
+
+void store_each(struct store *s, const struct store_table *t, struct store_iter *ret)
+{
+	must(!t->on_demand);
+	*ret = (struct store_iter){ .s = s,
+				    .t = t,
+				    .at = store_mem_first(&s->mem[t->idx], 0, NULL, 0) };
+}
+
+void store_each_of(struct store *s, const struct store_table *t, const char *column,
+		   const char *value, struct store_iter *ret)
+{
+	struct store_mem *m = &s->mem[t->idx];
+	unsigned order = store_mem_order(m, column);
+
+	must(m->by[order]->kind != COL_UINT);
+	*ret = (struct store_iter){ .s = s,
+				    .t = t,
+				    .order = order,
+				    .value = value,
+				    .at = store_mem_first(m, order, value, 0) };
+}
+
+void store_each_of_number(struct store *s, const struct store_table *t, const char *column,
+			  uint32_t value, struct store_iter *ret)
+{
+	struct store_mem *m = &s->mem[t->idx];
+	unsigned order = store_mem_order(m, column);
+
+	must(m->by[order]->kind == COL_UINT);
+	*ret = (struct store_iter){ .s = s,
+				    .t = t,
+				    .order = order,
+				    .number = value,
+				    .at = store_mem_first(m, order, NULL, value) };
+}
+
+const void *store_next(struct store_iter *i)
+{
+	struct store_node *n = i->at;
+
+	if (!n || !store_mem_has(&i->s->mem[i->t->idx], n, i->order, i->value, i->number))
+		return NULL;
+	i->at = store_mem_after(n, i->order);
+	return n->row;
+}
+
+int store_list(struct store *s, const struct store_table *t, void **ret, size_t *ret_cnt)
+{
+	size_t cnt = store_cnt(s, t), k = 0;
+	struct store_iter i;
+	const void *row;
+	char *list;
+
+	*ret = NULL;
+	*ret_cnt = cnt;
+	if (cnt == 0)
+		return 0;
+	list = reallocarray(NULL, cnt, t->row_bytes);
+	if (!list)
+		return -ENOMEM;
+	store_each(s, t, &i);
+	while ((row = store_next(&i)))
+		memcpy(list + k++ * t->row_bytes, row, t->row_bytes);
+	*ret = list;
+	return 0;
 }
 
 void store_free(struct store *s)
 {
 	if (!s)
 		return;
-	for (size_t i = 0; i < ST_CNT; i++)
-		sqlite3_finalize(s->st[i]);
-	for (size_t i = 0; i < STORE_LISTS_MAX; i++)
-		sqlite3_finalize(s->list[i]);
+	while (s->depth > 0)
+		store_rollback(s);
+	for (size_t k = 0; k < ST_CNT; k++)
+		sqlite3_finalize(s->st[k]);
+	for (size_t k = 0; k < STORE_TABLES; k++) {
+		store_sql_done(&s->sql[k]);
+		store_mem_done(&s->mem[k]);
+	}
+	free(s->done);
 	sqlite3_close(s->db);
 	free(s);
 }
@@ -658,6 +538,31 @@ static int db_configure(sqlite3 *db)
 	return store_exec(db, pragmas);
 }
 
+static int row_load(void *ptr, const void *row)
+{
+	struct store_node *n = NULL;
+	int r = store_mem_new(ptr, row, &n);
+
+	if (r == 0)
+		store_mem_link(ptr, n);
+	return r;
+}
+
+static int tables_load(struct store *s)
+{
+	int r = 0;
+
+	for (size_t k = 0; r == 0 && k < STORE_TABLES; k++) {
+		const struct store_table *t = store_tables[k];
+
+		must(t->idx == k);
+		r = store_mem_init(&s->mem[k], t);
+		if (r == 0 && !t->on_demand)
+			r = store_sql_load(s->db, t, row_load, &s->mem[k]);
+	}
+	return r;
+}
+
 int store_open(const char *path, struct store **ret)
 {
 	CLEANUP(store_freep) struct store *s = NULL;
@@ -687,6 +592,9 @@ int store_open(const char *path, struct store **ret)
 		if (rc != SQLITE_OK)
 			return store_errno(rc);
 	}
+	r = tables_load(s);
+	if (r < 0)
+		return r;
 
 	*ret = TAKE_PTR(s);
 	return 0;

@@ -387,7 +387,7 @@ static int sweep_one(struct core *c, const char *name)
 
 	if (name[0] == '.' && strncmp(name, ".new-", 5) != 0)
 		return 0;
-	r = id_valid(ID_IMAGE, name) ? store_image_get(c->st, name, &img) : -ENOENT;
+	r = id_valid(ID_IMAGE, name) ? store_get_id(c->st, &tbl_images, name, &img) : -ENOENT;
 	if (r != -ENOENT)
 		return r;
 	snprintf(path, sizeof(path), "images/%s", name);
