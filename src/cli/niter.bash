@@ -3,19 +3,19 @@
 
 # Names and ids of what there is: niter $1 --json, the list $2. Silent when no host runs.
 _niter_things() {
-	niter $1 --json 2>/dev/null | sed -n 's/^      "\(id\|name\)": "\(.*\)",*$/\2/p'
+	niter $1 --json 2>/dev/null | sed -n 's/^      "\(id\|name\|subnetId\|groupId\|groupName\|keyName\)": "\(.*\)",*$/\2/p'
 }
 
 _niter() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]} sub=
-	local words="" common="--json --help"
+	local words="" common="--json --profile --endpoint --help"
 
 	COMPREPLY=()
 	case $verb in
-	image | volume | host | peer | network) sub=${COMP_WORDS[2]} ;;
+	image | volume | host | peer | network | subnet | group | key | account) sub=${COMP_WORDS[2]} ;;
 	esac
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		words="image run ps console stop start reboot rm ssh forward network peer types volume host --help --version"
+		words="image run ps console stop start reboot rm ssh forward network subnet group key peer types volume host --help --version"
 	elif [ "$COMP_CWORD" -eq 2 ] && [[ $verb == image ]]; then
 		words="build put ls rm"
 	elif [ "$COMP_CWORD" -eq 2 ] && [[ $verb == forward ]]; then
@@ -25,7 +25,13 @@ _niter() {
 	elif [ "$COMP_CWORD" -eq 2 ] && [[ $verb == host ]]; then
 		words="start stop status log processes certificate"
 	elif [ "$COMP_CWORD" -eq 2 ] && [[ $verb == network ]]; then
-		words="ls"
+		words="ls create rm"
+	elif [ "$COMP_CWORD" -eq 2 ] && [[ $verb == subnet ]]; then
+		words="ls create rm"
+	elif [ "$COMP_CWORD" -eq 2 ] && [[ $verb == group ]]; then
+		words="ls create rm allow deny"
+	elif [ "$COMP_CWORD" -eq 2 ] && [[ $verb == key ]]; then
+		words="ls create import rm"
 	elif [ "$COMP_CWORD" -eq 2 ] && [[ $verb == peer ]]; then
 		words="add ls rm map unmap"
 	else
@@ -33,7 +39,7 @@ _niter() {
 		--type) words=$(niter types 2>/dev/null | sed -n '2,$s/ .*//p') ;;
 		--suite) words="bookworm trixie" ;;
 		--cpus) words="1x1 1x2 2x1 2x2" ;;
-		--key | --user-data | -i)
+		--key | --user-data | -i | --file)
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 			return
 			;;
@@ -41,7 +47,7 @@ _niter() {
 			mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 			return
 			;;
-		--name | --disk | --size | --include | --timeout | --private-ip | --user | --host-port | --ip | --mac) return ;;
+		--name | --disk | --size | --include | --timeout | --private-ip | --user | --host-port | --ip | --mac | --endpoint | --profile | --about | --network | --subnet | --from | --to) return ;;
 		*)
 			case "$verb $sub" in
 			"image build") words="debian --suite --include --overlay --size --name --output $common" ;;
@@ -63,6 +69,16 @@ _niter() {
 				[[ $sub == rm ]] || words="$words --ip --vpc"
 				[[ $sub != map ]] || words="$words --mac"
 				;;
+			"subnet rm") words="$(_niter_things 'subnet ls') $common" ;;
+			"group create") words="--about --network $common" ;;
+			"group rm") words="$(_niter_things 'group ls') $common" ;;
+			"group allow" | "group deny") words="$(_niter_things 'group ls') all icmp tcp/22 tcp/80 tcp/443 --from --to $common" ;;
+			"key create") words="--file --type $common" ;;
+			"key import")
+				mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+				words="--name $common"
+				;;
+			"key rm") words="$(_niter_things 'key ls') $common" ;;
 			"volume create") words="--size $common" ;;
 			"volume rm") words="$(_niter_things 'volume ls') $common" ;;
 			*) words=$common ;;
