@@ -38,7 +38,8 @@ static json_t *json_of_vpc(const struct net *n, const struct vpc *v)
 	return o;
 }
 
-static json_t *json_of_subnet(const struct net *n, const struct subnet *s)
+static json_t *json_of_subnet(const struct net *n, const struct subnet *s,
+			      const struct place *place)
 {
 	uint64_t free_cnt = ((uint64_t)1 << (32 - s->prefix)) - 5;
 	char cidr[NET_CIDR_TEXT];
@@ -46,7 +47,7 @@ static json_t *json_of_subnet(const struct net *n, const struct subnet *s)
 	for (size_t k = 0; k < n->interface_cnt; k++)
 		free_cnt -= strcmp(n->interface[k].subnet_id, s->id) == 0 && free_cnt > 0;
 	return json_pack("{s:s,s:s,s:s,s:s,s:I,s:b}", "id", s->id, "vpc", s->vpc_id, "cidr",
-			 net_cidr_text(cidr, s->addr, s->prefix), "zone", NET_ZONE, "free",
+			 net_cidr_text(cidr, s->addr, s->prefix), "zone", place->zone, "free",
 			 (json_int_t)free_cnt, "default", (int)s->is_default);
 }
 
@@ -95,8 +96,7 @@ static json_t *json_of_interface(const struct net *n, const struct interface *ni
 		if (strcmp(n->membership[k].interface_id, ni->id) == 0)
 			(void)!json_array_append_new(groups,
 						     json_string(n->membership[k].group_id));
-	snprintf(name, sizeof(name), "%s.%s", net_hostname(host, ni->addr),
-		 v ? v->domain : NET_DOMAIN);
+	snprintf(name, sizeof(name), "%s.%s", net_hostname(host, ni->addr), v ? v->domain : "");
 	return json_pack("{s:s,s:s,s:i,s:s,s:s,s:s,s:s,s:s,s:o,s:b}", "id", ni->id, "instance",
 			 ni->instance_id, "device_index", (int)ni->device_idx, "mac",
 			 net_mac_text(mac, ni->mac), "private_ip", net_ipv4_text(addr, ni->addr),
@@ -127,7 +127,8 @@ void network_list(struct conn *c, const json_t *params)
 	for (size_t k = 0; k < n.vpc_cnt; k++)
 		(void)!json_array_append_new(vpcs, json_of_vpc(&n, &n.vpc[k]));
 	for (size_t k = 0; k < n.subnet_cnt; k++)
-		(void)!json_array_append_new(subnets, json_of_subnet(&n, &n.subnet[k]));
+		(void)!json_array_append_new(subnets,
+					     json_of_subnet(&n, &n.subnet[k], &c->d->core.place));
 	for (size_t k = 0; k < n.group_cnt; k++)
 		(void)!json_array_append_new(groups, json_of_group(&n, &n.group[k]));
 	conn_result(c, json_pack("{s:o,s:o,s:o,s:o}", "vpcs", vpcs, "subnets", subnets, "groups",

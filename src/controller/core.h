@@ -33,9 +33,26 @@ struct core_env {
 	void *ptr;
 };
 
+/* What instances may hold of the host, all together; from what the launcher says (core_capacity_said()). */
+struct core_capacity {
+	bool known; /* false: the launcher alone decides */
+	bool whole_cores;
+	unsigned cores;
+	uint64_t ram_bytes;
+};
+
+/* Quotas of one account; 0: none. */
+struct core_limits {
+	unsigned instances; /* all records, terminated ones included; 0: CORE_INSTANCES_MAX */
+	unsigned vcpus;
+};
+
 struct core {
 	struct store *st; /* borrowed */
 	struct core_env env;
+	struct core_capacity capacity;
+	struct core_limits limits;
+	struct place place; /* core_net_init() makes an empty one PLACE_DEFAULT */
 };
 
 enum core_act_kind {
@@ -85,6 +102,10 @@ MUST_USE int core_run(struct core *c, const struct core_run *q, struct core_acts
 /* core_capacity_check(): does @i fit on a host of which the launcher said @h? */
 MUST_USE int core_capacity_check(const struct ctl_l_host *h, const struct instance *i,
 				 struct fault *f);
+
+/* core_capacity_said(): what the host has, when the launcher runs what @live says (NULL: nothing). */
+typedef bool core_live_fn(void *ptr, const char *instance_id);
+void core_capacity_said(struct core *c, const struct ctl_l_host *h, core_live_fn *live, void *ptr);
 
 /**
  * core_want() - a wish about an existing instance: one of EV_WANT_*

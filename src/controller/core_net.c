@@ -105,13 +105,13 @@ static int default_network_ensure(struct core *c, const char *account)
 {
 	struct vpc v = { .addr = DEFAULT_VPC_ADDR,
 			 .prefix = DEFAULT_VPC_PREFIX,
-			 .domain = NET_DOMAIN,
 			 .is_default = true,
 			 .created_ms = c->env.now_ms(c->env.ptr) };
 	struct net n;
 	bool there;
 	int r;
 
+	snprintf(v.domain, sizeof(v.domain), "%s", c->place.domain);
 	r = net_load(c->st, &n);
 	if (r < 0)
 		return r;
@@ -382,8 +382,11 @@ static int all_ensure(struct core *c)
 
 int core_net_init(struct core *c)
 {
+	static const struct place place = PLACE_DEFAULT;
 	int r;
 
+	if (c->place.region[0] == '\0')
+		c->place = place;
 	r = store_begin(c->st);
 	if (r < 0)
 		return r;

@@ -43,7 +43,7 @@ static void put(struct out *o, const char *path, const char *fmt, ...)
 	o->err = o->item(o->ptr, path, value, (size_t)len);
 }
 
-static void put_constants(struct out *o)
+static void put_constants(struct out *o, const struct place *place)
 {
 	put(o, "meta-data/ami-launch-index", "0");
 	put(o, "meta-data/ami-manifest-path", "(unknown)");
@@ -51,9 +51,9 @@ static void put_constants(struct out *o)
 	put(o, "meta-data/events/maintenance/scheduled", "[]");
 	put(o, "meta-data/instance-action", "none");
 	put(o, "meta-data/instance-life-cycle", "on-demand");
-	put(o, "meta-data/placement/availability-zone", "%s", NET_ZONE);
-	put(o, "meta-data/placement/availability-zone-id", "%s", NET_ZONE_ID);
-	put(o, "meta-data/placement/region", "%s", NET_REGION);
+	put(o, "meta-data/placement/availability-zone", "%s", place->zone);
+	put(o, "meta-data/placement/availability-zone-id", "%s", place->zone_id);
+	put(o, "meta-data/placement/region", "%s", place->region);
 	put(o, "meta-data/profile", "default-hvm");
 	put(o, "meta-data/services/domain", "amazonaws.com");
 	put(o, "meta-data/services/partition", "aws");
@@ -195,8 +195,8 @@ static void put_document(struct out *o, const struct metadata_source *s, const s
 	    "  \"region\" : \"%s\",\n"
 	    "  \"version\" : \"2017-09-30\"\n"
 	    "}",
-	    s->instance->account, NET_ZONE, s->instance->image_id, s->instance->id,
-	    s->instance->type, when, net_ipv4_text(addr, ni->addr), NET_REGION);
+	    s->instance->account, s->place->zone, s->instance->image_id, s->instance->id,
+	    s->instance->type, when, net_ipv4_text(addr, ni->addr), s->place->region);
 }
 
 static void put_data(struct out *o, const struct launch_data *d)
@@ -216,7 +216,7 @@ int metadata_items(const struct metadata_source *s, metadata_item_fn *item, void
 
 	if (!primary)
 		return -EUCLEAN;
-	put_constants(&o);
+	put_constants(&o, s->place);
 	put_primary(&o, s, primary);
 	put_devices(&o, s);
 	for (size_t k = 0; k < s->net->interface_cnt; k++)

@@ -12,6 +12,7 @@
 /* Everything the tree is made of; borrowed. */
 struct metadata_source {
 	const struct net *net;
+	const struct place *place;
 	const struct instance *instance;
 	const struct launch_data *data; /* NULL: neither key nor user data */
 	const struct volume *volume;    /* all of the host */

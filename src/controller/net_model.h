@@ -35,6 +35,18 @@ enum {
 #define NET_ZONE_ID "use1-az1"
 #define NET_DOMAIN "ec2.internal" /* what EC2 calls it in us-east-1 */
 
+/* Where instances of this host are told to be. */
+struct place {
+	char region[32], zone[32], zone_id[32];
+	char domain[CTL_NAME_MAX]; /* of a new network's names */
+};
+
+#define PLACE_DEFAULT                                                                              \
+	{                                                                                          \
+		.region = NET_REGION, .zone = NET_ZONE, .zone_id = NET_ZONE_ID,                    \
+		.domain = NET_DOMAIN                                                               \
+	}
+
 struct vpc {
 	char id[CTL_ID_MAX];
 	char account[CTL_ID_MAX];

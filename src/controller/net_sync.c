@@ -225,7 +225,7 @@ static int metadata_tell(struct svc *s, const struct net *n)
 {
 	CLEANUP(free_p) struct launch_data *data = calloc(1, sizeof(*data));
 	CLEANUP(free_p) struct volume *volume = NULL;
-	struct metadata_source src = { .net = n };
+	struct metadata_source src = { .net = n, .place = &s->d->core.place };
 	struct instance i = { 0 };
 	int r;
 

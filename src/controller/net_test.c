@@ -499,7 +499,8 @@ static void metadata_items__ends_at_the_first_refusal(void **state)
 {
 	struct net_state s = state_of();
 	struct instance i = { .id = "i-1", .type = "t3.nano" };
-	struct metadata_source src = { .net = &s.net, .instance = &i };
+	static const struct place place = PLACE_DEFAULT;
+	struct metadata_source src = { .net = &s.net, .place = &place, .instance = &i };
 	unsigned left = 3;
 
 	(void)state;
