@@ -14,7 +14,7 @@ step() {
 	"$@" >/tmp/said 2>&1
 	code=$?
 	cat /tmp/said
-	echo "%% exit $code"
+	printf '\n%%%% exit %d\n' "$code" # a guest's console may end in the middle of a line
 	return $code
 }
 
