@@ -108,6 +108,12 @@ struct client_token {
 	uint64_t created_ms;
 };
 
+/* What this database alone knows: random bytes made once, as hex. */
+struct setting {
+	char name[32];
+	char value[MODEL_SHA_HEX];
+};
+
 /* What is known here of a KMS key; its material is the security process's. States are KMS's words. */
 enum kms_key_state { KMS_KEY_ENABLED = 1, KMS_KEY_DISABLED = 2, KMS_KEY_PENDING_DELETION = 3 };
 struct kms_key {

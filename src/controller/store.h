@@ -33,7 +33,7 @@ struct store_node;
 extern const struct store_table tbl_accounts, tbl_access_keys, tbl_images, tbl_instances,
 	tbl_volumes, tbl_consoles, tbl_key_pairs, tbl_tags, tbl_client_tokens, tbl_kms_keys,
 	tbl_vpcs, tbl_subnets, tbl_groups, tbl_group_rules, tbl_interfaces, tbl_interface_groups,
-	tbl_gateways, tbl_launch_data, tbl_peers, tbl_remotes, tbl_forwards;
+	tbl_gateways, tbl_launch_data, tbl_peers, tbl_remotes, tbl_forwards, tbl_settings;
 
 enum { STORE_VERSION = 4 }; /* schema; store_schema.c knows how to come here from every older one */
 

@@ -10,7 +10,7 @@
 #include "controller/store.h"
 
 enum {
-	STORE_TABLES = 21,
+	STORE_TABLES = 22,
 	STORE_KEYS_MAX = 3,
 	STORE_ORDERS = 6, /* of one table: by age, and by each indexed column */
 	STORE_LEVELS =

@@ -387,13 +387,22 @@ const struct store_table tbl_forwards = {
 	.index = { "instance_id" },
 };
 
+static const struct col settings_cols[] = {
+	COL(setting, name, COL_TEXT),
+	COL(setting, value, COL_TEXT),
+};
+const struct store_table tbl_settings = {
+	.idx = 21,
+	TABLE(setting, "setting", 1, settings_cols),
+};
+
 const struct store_table *const store_tables[STORE_TABLES] = {
 	&tbl_accounts,      &tbl_access_keys, &tbl_images,     &tbl_instances,
 	&tbl_volumes,       &tbl_consoles,    &tbl_key_pairs,  &tbl_tags,
 	&tbl_client_tokens, &tbl_kms_keys,    &tbl_vpcs,       &tbl_subnets,
 	&tbl_groups,        &tbl_group_rules, &tbl_interfaces, &tbl_interface_groups,
 	&tbl_gateways,      &tbl_launch_data, &tbl_peers,      &tbl_remotes,
-	&tbl_forwards,
+	&tbl_forwards,      &tbl_settings,
 };
 
 const struct col *store_col(const struct store_table *t, const char *name)

@@ -36,6 +36,8 @@ struct ec2_call {
 	struct core_acts acts;
 	struct exchange *x; /* whose answer it is; NULL in unit tests */
 	void *kept; /* the handler's, while it waits; ec2_call_finish() frees it with free() */
+	const struct ec2_action *row; /* of the table */
+	char token_result[MODEL_NAME_MAX];
 };
 
 /* Return: 0, -errno with call->fault set (query_refuse() sets the same fault), -EINPROGRESS. */
@@ -68,8 +70,26 @@ MUST_USE int ec2_refuse_id(struct ec2_call *c, int kind, const char *id);
 
 /* Asynchronous calls. */
 void ec2_call_keep(struct ec2_call *c, void *kept);
-/* ec2_call_finish(): @r as a handler's return. @c is gone afterwards. */
+/* ec2_call_finish(): @r as a handler's return. @c is gone afterwards. Changes nothing: what was written is only answered. */
 void ec2_call_finish(struct ec2_call *c, int r);
+/* ec2_call_again(): the handler is run from its beginning, in a new transaction; it finds c->kept. @c may be gone afterwards. */
+void ec2_call_again(struct ec2_call *c);
+
+/* Where actions of committed calls go, and answers that come late. niterd sets it at its start; tests may leave it. */
+struct ec2_sink {
+	MUST_USE int (*acts)(struct daemon *d, const struct core_acts *acts);
+	void (*reply)(struct exchange *x, unsigned status, const char *type, char *body,
+		      size_t len);
+};
+void ec2_sink_set(const struct ec2_sink *s);
+
+#define EC2_CONTENT_TYPE "text/xml;charset=UTF-8"
+
+/* ec2_status(): HTTP status of an error code. */
+unsigned ec2_status(const char *code);
+/* ec2_error(): the body of an error, for whoever refuses before ec2_handle(). Return: 0, -ENOMEM. */
+MUST_USE int ec2_error(const char *code, const char *text, const char *request_id, char **ret_body,
+		       size_t *ret_len);
 
 /**
  * ec2_handle() - a whole request (dispatcher)
