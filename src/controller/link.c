@@ -345,6 +345,8 @@ int link_acts(struct daemon *d, const struct core_acts *acts)
 {
 	int first = 0;
 
+	if (d->null)
+		return null_acts(d, acts);
 	for (size_t k = 0; k < acts->cnt; k++) {
 		int r = act(d, &acts->v[k]);
 

@@ -18,6 +18,7 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -98,7 +99,8 @@ static int config_read(struct config *ret)
 	return r;
 }
 
-static int sandbox(const struct config *cfg)
+/* @null: there is no launcher, so no jail and no channel either. */
+static int sandbox(const struct config *cfg, bool null)
 {
 	int keep[PORT_MAX + 5];
 	size_t cnt = 0;
@@ -107,7 +109,10 @@ static int sandbox(const struct config *cfg)
 				     .keep_fds = keep,
 				     .threads = false };
 
-	keep[cnt++] = CTL_FD;
+	if (!null)
+		keep[cnt++] = CTL_FD;
+	else if (setenv("NITER_UNJAILED", "1", 1) < 0)
+		return -errno;
 	keep[cnt++] = cfg->state_fd;
 	if (cfg->listener >= 0)
 		keep[cnt++] = cfg->listener;
@@ -222,6 +227,7 @@ static int timers_run(struct daemon *d)
 	net_timers(d, now, &next);
 	security_link_timers(&d->security, now, &next);
 	conn_timers(d, now, &next);
+	null_settle(d, now, &next);
 	live_reap(d);
 	expire(d, now, &next);
 	return next <= now ? 0 : (int)((next - now + 999999) / 1000000);
@@ -232,7 +238,8 @@ static int security_open(struct daemon *d, const struct config *cfg)
 {
 	d->security_ref.type = REF_SECURITY;
 	if (cfg->security_fd < 0) {
-		log_warn("niterd.no_security", "text=\"no access key can be used, and no KMS key\"");
+		log_warn("niterd.no_security",
+			 "text=\"no access key can be used, and no KMS key\"");
 		return 0;
 	}
 	return security_link_open(&d->security, &d->loop, &d->security_ref, cfg->security_fd);
@@ -264,6 +271,36 @@ static int serve(struct daemon *d, const struct config *cfg)
 	}
 }
 
+/* Without a host: nothing is asked of anybody. */
+static int run_null(struct daemon *d, const struct null_options *o)
+{
+	struct config cfg = { .listener = -1, .api_fd = -1, .state_fd = -1, .security_fd = -1 };
+	int r = libraries_init();
+
+	d->core.place = o->place;
+	if (r == 0)
+		r = cfg.api_fd = null_listen(o);
+	if (r >= 0)
+		r = cfg.state_fd = null_state(o);
+	if (r >= 0)
+		r = sandbox(&cfg, true);
+	if (r == 0 && o->state)
+		r = state_open(d, &cfg);
+	if (r == 0 && !o->state)
+		r = store_open(":memory:", &d->core.st);
+	if (r == 0 && !o->state)
+		r = core_net_init(&d->core);
+	if (r == 0)
+		r = loop_init(&d->loop);
+	if (r == 0)
+		r = null_start(d, o);
+	if (r < 0)
+		return r;
+	snprintf(d->host_mode, sizeof(d->host_mode), "null");
+	null_say(o, cfg.api_fd);
+	return serve(d, &cfg);
+}
+
 static int run(struct daemon *d)
 {
 	struct config cfg = { .listener = -1, .api_fd = -1, .state_fd = -1, .security_fd = -1 };
@@ -273,7 +310,7 @@ static int run(struct daemon *d)
 	if (r == 0)
 		r = config_read(&cfg);
 	if (r == 0)
-		r = sandbox(&cfg);
+		r = sandbox(&cfg, false);
 	if (r == 0)
 		r = state_open(d, &cfg);
 	if (r < 0)
@@ -294,17 +331,25 @@ static int run(struct daemon *d)
 	return serve(d, &cfg);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	static struct daemon d = { .listener = -1,
 				   .state_fd = -1,
 				   .wire = { .fd = -1 },
 				   .core = { .env = { env_now_ms, env_random, NULL } } };
+	static struct null_options o;
 	int r;
 
 	log_init("niterd");
 	security_link_init(&d.security);
-	r = run(&d);
+	r = null_options_parse(argc, argv, &o);
+	if (r < 0)
+		return 2;
+	if (r > 0 && o.help) {
+		null_usage(STDOUT_FILENO);
+		return 0;
+	}
+	r = r > 0 ? run_null(&d, &o) : run(&d);
 	if (r < 0)
 		log_err("niterd.failed", "err=%d text=\"%s\"", r, strerrordesc_np(-r));
 	conn_free_all(&d);
@@ -312,6 +357,7 @@ int main(void)
 	net_free(&d);
 	security_link_close(&d.security);
 	link_done(&d);
+	null_free(&d);
 	store_free(d.core.st);
 	return r < 0;
 }

@@ -39,6 +39,9 @@ enum {
 struct place {
 	char region[32], zone[32], zone_id[32];
 	char domain[CTL_NAME_MAX]; /* of a new network's names */
+	/* of an account's default network and its subnet; prefix 0: 172.31.0.0/16 and /20, as on EC2 */
+	uint32_t vpc_addr;
+	unsigned vpc_prefix, subnet_prefix;
 };
 
 #define PLACE_DEFAULT                                                                              \

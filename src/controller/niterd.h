@@ -27,6 +27,7 @@
 #include "controller/net_push.h"
 #include "controller/params.h"
 #include "controller/security_link.h"
+#include "controller/null.h"
 #include "proto/control.h"
 
 enum {
@@ -220,6 +221,7 @@ struct daemon {
 	struct conn *conn[CONN_MAX + PORT_MAX]; /* owned; NULL: free */
 	struct live *live[LIVE_MAX];            /* owned; NULL: free */
 	struct live *dead;                      /* owned; see live.dead_next */
+	struct null_host *null; /* owned; NULL: there is a launcher */
 	struct svc wire;
 	struct way_out way_out[GATEWAY_MAX];
 	struct net_want forwards; /* what the launcher was told of ports */
