@@ -12,6 +12,9 @@
 /* core_net_init(): once at the start: default networks, and an interface for every instance of an older niterd. */
 MUST_USE int core_net_init(struct core *c);
 
+/* core_net_account(): an account is new: its default network. */
+MUST_USE int core_net_account(struct core *c, const char *account);
+
 /* core_net_check(): where would an interface for @q go? *ret: subnet, address, account. No change. */
 MUST_USE int core_net_check(struct core *c, const struct core_run *q, struct interface *ret,
 			    struct fault *f);
@@ -69,6 +72,8 @@ MUST_USE int core_subnet_add(struct core *c, const struct vpc *v, const struct n
 /* core_subnet_default_add(): in the default network that has none. */
 MUST_USE int core_subnet_default_add(struct core *c, const char *account, struct subnet *ret,
 				     struct fault *f);
+/* core_subnet_put(): after a change of its attributes. */
+MUST_USE int core_subnet_put(struct core *c, const struct subnet *s);
 MUST_USE int core_subnet_rm(struct core *c, const struct subnet *s, struct fault *f);
 /* core_subnet_used(): addresses of it that somebody has, reserved ones not counted. */
 size_t core_subnet_used(struct core *c, const struct subnet *s);

@@ -36,6 +36,37 @@ static void net_ipv4_parse__takes_addresses_and_rejects_the_rest(void **state)
 	assert_string_equal(net_ipv4_text(buf, UINT32_MAX), "255.255.255.255");
 }
 
+static void net_cidr_parse__takes_blocks_and_rejects_the_rest(void **state)
+{
+	static const char *const bad[] = { "",
+					   "10.0.0.0",
+					   "/8",
+					   "10.0.0.0/",
+					   "10.0.0.0/33",
+					   "10.0.0.0/08",
+					   "10.0.0.0/-1",
+					   "10.0.0/8",
+					   "10.0.0.0/8 ",
+					   "10.0.0.0/8/8",
+					   "::/0",
+					   "1111.1111.1111.1111/8",
+					   "010.0.0.0/8" };
+	uint32_t a = 7;
+	unsigned p = 7;
+
+	(void)state;
+	for (size_t k = 0; k < ARRAY_SIZE(bad); k++)
+		assert_int_equal(net_cidr_parse(bad[k], &a, &p), -EINVAL);
+	assert_int_equal(p, 7);
+	assert_int_equal(net_cidr_parse("10.1.2.3/8", &a, &p), 0);
+	assert_int_equal(a, 0x0a010203);
+	assert_int_equal(p, 8);
+	assert_int_equal(net_cidr_parse("0.0.0.0/0", &a, &p), 0);
+	assert_int_equal(p, 0);
+	assert_int_equal(net_cidr_parse("255.255.255.255/32", &a, &p), 0);
+	assert_int_equal(p, 32);
+}
+
 static void net_mac_parse__takes_macs_and_rejects_the_rest(void **state)
 {
 	static const char *const bad[] = { "",
@@ -514,6 +545,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(net_ipv4_parse__takes_addresses_and_rejects_the_rest),
+		cmocka_unit_test(net_cidr_parse__takes_blocks_and_rejects_the_rest),
 		cmocka_unit_test(net_mac_parse__takes_macs_and_rejects_the_rest),
 		cmocka_unit_test(net_fingerprint_parse__takes_colons_or_none),
 		cmocka_unit_test(net_key_valid__takes_public_keys_and_rejects_the_rest),

@@ -33,6 +33,27 @@ const char *net_cidr_text(char buf[NET_CIDR_TEXT], uint32_t addr, unsigned prefi
 	return buf;
 }
 
+int net_cidr_parse(const char *s, uint32_t *ret_addr, unsigned *ret_prefix)
+{
+	char addr[NET_IPV4_TEXT];
+	const char *slash = strchr(s, '/');
+	size_t len = slash ? (size_t)(slash - s) : 0, digits = slash ? strlen(slash + 1) : 0;
+	unsigned prefix = 0;
+
+	if (len == 0 || len >= sizeof(addr) || digits == 0 || digits > 2 ||
+	    strspn(slash + 1, "0123456789") != digits || (digits == 2 && slash[1] == '0'))
+		return -EINVAL;
+	for (size_t k = 0; k < digits; k++)
+		prefix = prefix * 10 + (unsigned)(slash[1 + k] - '0');
+	if (prefix > 32)
+		return -EINVAL;
+	snprintf(addr, sizeof(addr), "%.*s", (int)len, s);
+	if (net_ipv4_parse(addr, ret_addr) < 0)
+		return -EINVAL;
+	*ret_prefix = prefix;
+	return 0;
+}
+
 /* Value of a hex digit; -1: none. */
 static int hex_value(char c)
 {

@@ -16,6 +16,8 @@ enum { NET_IPV4_TEXT = 16, NET_MAC_TEXT = 18, NET_CIDR_TEXT = 20 }; /* with NUL 
 MUST_USE int net_ipv4_parse(const char *s, uint32_t *ret);
 const char *net_ipv4_text(char buf[NET_IPV4_TEXT], uint32_t addr);
 const char *net_cidr_text(char buf[NET_CIDR_TEXT], uint32_t addr, unsigned prefix);
+/* net_cidr_parse(): "10.0.0.0/8"; host bits are kept, no leading zeros. Return: 0, -EINVAL. */
+MUST_USE int net_cidr_parse(const char *s, uint32_t *ret_addr, unsigned *ret_prefix);
 /* net_mac_parse(): "06:12:34:56:78:9a", either case. Return: 0, -EINVAL. */
 MUST_USE int net_mac_parse(const char *s, uint8_t ret[NET_MAC_BYTES]);
 const char *net_mac_text(char buf[NET_MAC_TEXT], const uint8_t mac[NET_MAC_BYTES]);
