@@ -49,12 +49,13 @@ def free_port():
 class Server:
     """One niterd. .url: where clients go (the relay), .direct: niterd itself, .tls: the same by HTTPS, .ca: its certificate."""
 
-    def __init__(self, relay=True, more=()):
-        self.home = tempfile.mkdtemp(prefix="niter-api.")
+    def __init__(self, relay=True, more=(), base=None, cpu=None):
+        """MORE: options. BASE: where its state directory is made. CPU: the only one it may use."""
+        self.home = tempfile.mkdtemp(prefix="niter-api.", dir=base)
         atexit.register(self.close)
         self.port = free_port()
         self.log = os.path.join(self.home, "log")
-        self.more = list(more)
+        self.more, self.cpu = list(more), cpu
         self.process = None
         self.direct, self.tls = f"http://127.0.0.1:{self.port}", f"https://127.0.0.1:{self.port}"
         self.ca = os.path.join(self.home, "state", "api-cert.pem")
@@ -68,15 +69,16 @@ class Server:
         command = [NITERD, "--launcher=null", f"--state={state}", f"--api=127.0.0.1:{self.port}", f"--region={REGION}", f"--zone={ZONE}",
                    f"--account={ACCOUNT}:{KEY[0]}:{KEY[1]}", f"--account={OTHER}:{OTHER_KEY[0]}:{OTHER_KEY[1]}", *self.more]
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        for _ in range(1000):
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            preexec_fn=lambda: self.cpu is None or os.sched_setaffinity(0, {self.cpu}))
+        for _ in range(10000):
             if self.process.poll() is not None:
                 raise Broken(f"niterd ended with {self.process.returncode}: {self.log_tail()}")
             try:
                 socket.create_connection(("127.0.0.1", self.port)).close()
                 return
             except OSError:
-                time.sleep(0.01)
+                time.sleep(0.001)
         raise Broken("niterd does not listen: " + self.log_tail())
 
     def log_tail(self):
