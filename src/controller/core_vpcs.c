@@ -230,7 +230,7 @@ static int gateway_put_new(struct core *c, const struct vpc *v)
 
 int core_vpc_default_add(struct core *c, const char *account, struct vpc *ret, struct fault *f)
 {
-	const struct net_block b = { DEFAULT_VPC_ADDR, DEFAULT_SUBNET_PREFIX };
+	struct net_block b = { DEFAULT_VPC_ADDR, DEFAULT_SUBNET_PREFIX };
 	struct vpc v = { .addr = DEFAULT_VPC_ADDR,
 			 .prefix = DEFAULT_VPC_PREFIX,
 			 .is_default = true };
@@ -240,6 +240,11 @@ int core_vpc_default_add(struct core *c, const char *account, struct vpc *ret, s
 	if (core_vpc_default(c, account, &v) == 0)
 		return fault_set(f, EEXIST, "DefaultVpcAlreadyExists", NULL,
 				 "A Default VPC already exists for this account in this region.");
+	if (c->place.vpc_prefix) {
+		v.addr = b.addr = c->place.vpc_addr;
+		v.prefix = c->place.vpc_prefix;
+		b.prefix = c->place.subnet_prefix;
+	}
 	snprintf(v.account, sizeof(v.account), "%s", account);
 	r = vpc_put_new(c, &v);
 	if (r == 0)
@@ -385,7 +390,8 @@ static bool default_subnet_there(struct core *c, const struct vpc *v)
 int core_subnet_default_add(struct core *c, const char *account, struct subnet *ret,
 			    struct fault *f)
 {
-	struct net_block b = { DEFAULT_VPC_ADDR, DEFAULT_SUBNET_PREFIX };
+	struct net_block b = { DEFAULT_VPC_ADDR, c->place.vpc_prefix ? c->place.subnet_prefix
+								     : DEFAULT_SUBNET_PREFIX };
 	struct vpc v;
 	bool clash = true;
 	int r;
