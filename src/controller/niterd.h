@@ -10,6 +10,8 @@
  *   net_sync.c when something changed: what each of them is told
  *   security_link.c  questions to the security process: secrets of access keys, KMS
  *   conn.c     clients: unix connections and control ports, lines in, lines out
+ *   front/     clients of the EC2 API: HTTP and TLS, signatures, one exchange at a time per connection
+ *   turn.c     requests over HTTP that came together share one durable commit
  *   api*.c     one request at a time per client: checks parameters, calls the core, says the result
  *   upload.c   the binary frames of image.put
  *
@@ -25,9 +27,9 @@
 #include "controller/core.h"
 #include "controller/fault.h"
 #include "controller/net_push.h"
+#include "controller/null.h"
 #include "controller/params.h"
 #include "controller/security_link.h"
-#include "controller/null.h"
 #include "proto/control.h"
 
 enum {
@@ -208,7 +210,18 @@ struct link {
 	size_t live_cnt;
 };
 
+/* What requests over HTTP did since the last commit; see turn_begin(). */
+struct turn {
+	bool open;
+	struct core_act *act; /* owned */
+	size_t cnt, cap;
+};
+
+struct front;
+struct auth;
+
 struct daemon {
+	struct null_host *null; /* owned; NULL: there is a launcher */
 	struct loop loop;
 	struct core core;
 	struct link link;
@@ -221,20 +234,22 @@ struct daemon {
 	struct conn *conn[CONN_MAX + PORT_MAX]; /* owned; NULL: free */
 	struct live *live[LIVE_MAX];            /* owned; NULL: free */
 	struct live *dead;                      /* owned; see live.dead_next */
-	struct null_host *null; /* owned; NULL: there is a launcher */
 	struct svc wire;
 	struct way_out way_out[GATEWAY_MAX];
 	struct net_want forwards; /* what the launcher was told of ports */
 	bool net_dirty;           /* networks changed: net_sync() at the end of this turn */
 	uint64_t net_retry_ns;    /* ... or then; 0: never */
 	bool recovered;           /* requests are served */
+	struct front *front;      /* owned; NULL: no API listener */
+	struct auth *auth;        /* owned; front/auth.c */
+	struct turn turn;
 	bool host_stopping;
 	bool quit;
 	int exit_code;
 	uint64_t expire_ns;
 };
 
-enum { REF_LINK = 1, REF_LISTENER, REF_CONN, REF_LIVE, REF_SVC, REF_SECURITY };
+enum { REF_LINK = 1, REF_LISTENER, REF_CONN, REF_LIVE, REF_SVC, REF_SECURITY, REF_FRONT, REF_FRONT_CONN };
 
 /* link.c */
 MUST_USE int link_init(struct daemon *d, int fd);
@@ -250,6 +265,21 @@ MUST_USE int link_ask_instances(struct daemon *d);
 MUST_USE int link_timers(struct daemon *d, uint64_t now_ns, uint64_t *next);
 /* link_acts(): carries the core's actions out. Return: 0, -errno of the first that could not be. */
 MUST_USE int link_acts(struct daemon *d, const struct core_acts *acts);
+
+/* turn.c */
+/**
+ * turn_begin() - what follows is durable at turn_end(), together with other requests of this turn
+ *
+ * The turn is one outer transaction; each request's own is an inner one. Answers given with exchange_reply() wait for its end.
+ * Requests over HTTP begin it (also one that goes on after waiting); whatever else happens ends it first. Does nothing in a turn.
+ * Return: 0, -errno.
+ */
+MUST_USE int turn_begin(struct daemon *d);
+/* turn_acts(): to be carried out once the turn is durable; outside a turn at once. Return: 0, -ENOMEM. */
+MUST_USE int turn_acts(struct daemon *d, const struct core_acts *acts);
+/* turn_end(): commits, carries the actions out, lets the answers go; all of them are InternalError when it cannot. */
+void turn_end(struct daemon *d);
+void turn_free(struct daemon *d);
 
 /* link_ask_gateway(): starts it; link_ask_forward(): @packet is a CTL_L_FORWARD_… with seq 0, which is set. */
 MUST_USE int link_ask_gateway(struct daemon *d, const struct ctl_l_gateway_start *m);

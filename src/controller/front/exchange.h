@@ -55,6 +55,7 @@ struct exchange {
 	struct daemon *d;
 	struct front_conn *conn;        /* front's; NULL once the client is gone */
 	const struct http_request *req; /* NULL once the client is gone */
+	uint64_t conn_number;           /* of all connections there ever were: never used again */
 	bool tls;
 	char peer[64];            /* address of the client, for the audit log */
 	char request_id[40];      /* UUID, in every answer */
