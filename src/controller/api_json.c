@@ -109,7 +109,7 @@ json_t *json_of_instance(struct daemon *d, const struct instance *i)
 	if (!o)
 		return NULL;
 	set_text(o, "id", i->id);
-	set_text(o, "name", i->name);
+	set_text(o, "name", core_name_of(&d->core, i->id));
 	set_text(o, "state", instance_state_name(i->state));
 	set_u64(o, "state_code", i->state);
 	set_text(o, "type", i->type);

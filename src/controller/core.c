@@ -79,52 +79,75 @@ static void reason_set(struct core *c, struct instance *i, const char *code, con
 		 when);
 }
 
+/* A volume of an instance that is gone. Return: 1 it dies, 0 it stays, -errno. */
+static int volume_leave(struct core *c, struct volume *v, struct core_acts *acts)
+{
+	int r = 0;
+
+	if (v->delete_on_termination || v->state == VOLUME_DELETING) {
+		v->state = VOLUME_DELETING;
+		r = core_act_add(acts, CORE_VOLUME_DELETE, v->id);
+		if (r == 0)
+			r = store_put(c->st, &tbl_volumes, v);
+		return r < 0 ? r : 1;
+	}
+	if (v->state == VOLUME_CREATING) /* a crash came before it was made */
+		r = core_act_add(acts, CORE_VOLUME_REMAKE, v->id);
+	if (v->state == VOLUME_IN_USE)
+		v->state = VOLUME_AVAILABLE;
+	v->instance_id[0] = '\0';
+	v->device[0] = '\0';
+	v->device_idx = 0;
+	v->attached_ms = 0;
+	return r < 0 ? r : store_put(c->st, &tbl_volumes, v);
+}
+
+/* Copies of the volumes of an instance. Return: how many. */
+static size_t volumes_of(struct core *c, const char *instance_id,
+			 struct volume ret[CTL_VOLUMES_MAX])
+{
+	const struct volume *v;
+	struct store_iter it;
+	size_t cnt = 0;
+
+	store_each_of(c->st, &tbl_volumes, "instance_id", instance_id, &it);
+	while (cnt < CTL_VOLUMES_MAX && (v = store_next(&it)))
+		ret[cnt++] = *v;
+	return cnt;
+}
+
 /* Every volume that dies with @i becomes "deleting"; what stays becomes "available". Return: how many die, -errno. */
 static int volumes_delete(struct core *c, const struct instance *i, struct core_acts *acts)
 {
-	CLEANUP(free_p) struct volume *list = NULL;
-	size_t cnt = 0;
+	static struct volume list[CTL_VOLUMES_MAX]; /* one thread */
+	size_t cnt = volumes_of(c, i->id, list);
 	int dying = 0, r;
 
-	r = store_list(c->st, &tbl_volumes, (void **)&list, &cnt);
-	if (r < 0)
-		return r;
 	for (size_t k = 0; k < cnt; k++) {
-		struct volume *v = &list[k];
-
-		if (strcmp(v->instance_id, i->id) != 0)
-			continue;
-		if (v->delete_on_termination) {
-			v->state = VOLUME_DELETING;
-			r = core_act_add(acts, CORE_VOLUME_DELETE, v->id);
-			dying++;
-		} else {
-			v->state = VOLUME_AVAILABLE;
-			v->instance_id[0] = '\0';
-			v->device[0] = '\0';
-		}
-		if (r == 0)
-			r = store_put(c->st, &tbl_volumes, v);
+		r = volume_leave(c, &list[k], acts);
 		if (r < 0)
 			return r;
+		dying += r;
 	}
 	return dying;
 }
 
-/* A launch that a crash interrupted: volumes that were never reported are made again, then the start. */
+/* A launch that a crash interrupted: volumes that were never reported, or failed, are made again, then the start. */
 static int launch_resume(struct core *c, const struct instance *i, struct core_acts *acts)
 {
-	CLEANUP(free_p) struct volume *list = NULL;
-	size_t cnt = 0;
+	static struct volume list[CTL_VOLUMES_MAX]; /* one thread */
+	size_t cnt = volumes_of(c, i->id, list);
 	bool missing = false;
-	int r;
+	int r = 0;
 
-	r = store_list(c->st, &tbl_volumes, (void **)&list, &cnt);
 	for (size_t k = 0; r == 0 && k < cnt; k++) {
-		if (strcmp(list[k].instance_id, i->id) != 0 || list[k].state != VOLUME_CREATING)
+		if (list[k].state != VOLUME_CREATING && list[k].state != VOLUME_ERROR)
 			continue;
 		missing = true;
-		r = core_act_add(acts, CORE_VOLUME_REMAKE, list[k].id);
+		list[k].state = VOLUME_CREATING;
+		r = store_put(c->st, &tbl_volumes, &list[k]);
+		if (r == 0)
+			r = core_act_add(acts, CORE_VOLUME_REMAKE, list[k].id);
 	}
 	if (r == 0 && !missing)
 		r = core_act_add(acts, CORE_START, i->id);
@@ -177,15 +200,18 @@ int core_step(struct core *c, struct instance *i, enum machine_event ev, const c
 	if (i->state == before)
 		return step.actions ? 1 : 0;
 
-	if (code)
+	if (code && i->state != INSTANCE_PENDING)
 		reason_set(c, i, code, why);
 	if (i->state == INSTANCE_RUNNING) {
 		i->boot_cnt++;
 		i->reason_code[0] = '\0';
 		i->reason[0] = '\0';
 	}
-	if (i->state == INSTANCE_PENDING)
+	if (i->state == INSTANCE_PENDING) {
 		i->launched_ms = now;
+		i->reason_code[0] = '\0';
+		i->reason[0] = '\0';
+	}
 	if (i->state == INSTANCE_TERMINATED || i->state == INSTANCE_STOPPED)
 		i->ended_ms = now;
 	r = i->state == INSTANCE_TERMINATED ? core_net_release(c, i->id) : 0;
@@ -241,6 +267,7 @@ static const char *want_refusal(enum machine_event ev)
 	case EV_LAUNCH_FAILED:
 	case EV_START_FAILED:
 	case EV_GONE:
+	case EV_GONE_FOR_GOOD:
 	case EV_WANT_TERMINATE:
 	case EV_STOP_TIMEOUT:
 	case EV_VOLUMES_DELETED:
@@ -261,6 +288,16 @@ int core_want(struct core *c, const char *instance_id, enum machine_event ev,
 	r = store_get_id(c->st, &tbl_instances, instance_id, &i);
 	if (r < 0)
 		return fault_internal(f, r, "reading the instance");
+	if (ev == EV_WANT_TERMINATE && i.keep_termination)
+		return fault_set(f, EPERM, "OperationNotPermitted", NULL,
+				 "The instance '%s' may not be terminated. Modify its "
+				 "'disableApiTermination' instance attribute and try again.",
+				 i.id);
+	if ((ev == EV_WANT_STOP || ev == EV_WANT_STOP_FORCE) && i.keep_stop)
+		return fault_set(f, EPERM, "OperationNotPermitted", NULL,
+				 "The instance '%s' may not be stopped. Modify its "
+				 "'disableApiStop' instance attribute and try again.",
+				 i.id);
 	r = core_apply(c, &i, ev, "Client.UserInitiatedShutdown", "User initiated", acts);
 	if (r == -EBUSY)
 		return fault_set(f, EBUSY, "IncorrectInstanceState", "see niter ps --all",
@@ -326,6 +363,7 @@ int core_gone(struct core *c, const char *instance_id, enum ctl_exit_reason reas
 {
 	struct instance i = { 0 };
 	const char *code = NULL; /* what a person asked for has its reason already */
+	enum machine_event ev = EV_GONE;
 	int r;
 
 	r = store_get_id(c->st, &tbl_instances, instance_id, &i);
@@ -336,9 +374,11 @@ int core_gone(struct core *c, const char *instance_id, enum ctl_exit_reason reas
 	if (i.state == INSTANCE_RUNNING)
 		code = reason == CTL_EXIT_SHUTDOWN ? "Client.InstanceInitiatedShutdown"
 						   : "Server.InternalError";
-	if (reason == CTL_EXIT_SHUTDOWN)
+	if (reason == CTL_EXIT_SHUTDOWN) {
 		text = "Instance initiated shutdown";
-	r = core_apply(c, &i, EV_GONE, code, text && text[0] ? text : "the instance ended", acts);
+		ev = i.shutdown_terminates ? EV_GONE_FOR_GOOD : EV_GONE;
+	}
+	r = core_apply(c, &i, ev, code, text && text[0] ? text : "the instance ended", acts);
 	return r == -EBUSY ? 0 : r;
 }
 
@@ -393,6 +433,19 @@ static int volumes_recover(struct core *c, core_acts_fn *each, void *ptr)
 	return r < 0 ? r : 0;
 }
 
+/* An older niterd kept names in the instance's row. */
+static int name_move(struct core *c, struct instance *i)
+{
+	int r = 0;
+
+	if (i->name[0] == '\0')
+		return 0;
+	if (core_name_of(c, i->id)[0] == '\0')
+		r = core_name_set(c, i, i->name);
+	i->name[0] = '\0';
+	return r < 0 ? r : store_put(c->st, &tbl_instances, i);
+}
+
 int core_recover(struct core *c, const char (*live)[CTL_ID_MAX], size_t live_cnt,
 		 core_acts_fn *each, void *ptr)
 {
@@ -409,6 +462,9 @@ int core_recover(struct core *c, const char (*live)[CTL_ID_MAX], size_t live_cnt
 		const char *code =
 			list[k].state == INSTANCE_RUNNING && !lives ? "Server.HostStopped" : NULL;
 
+		r = name_move(c, &list[k]);
+		if (r < 0)
+			break;
 		r = core_apply(c, &list[k], lives ? EV_FOUND_LIVE : EV_FOUND_DEAD, code,
 			       "The host stopped while the instance was running", &acts);
 		if (r >= 0 && acts.cnt)

@@ -27,6 +27,8 @@ enum {
 	CORE_TERMINATED_MS = 3600000, /* how long a terminated instance stays visible */
 };
 
+#define CORE_ROOT_DEVICE "/dev/xvda"
+
 struct core_env {
 	uint64_t (*now_ms)(void *ptr);                            /* since 1970 */
 	MUST_USE int (*random)(void *ptr, void *buf, size_t len); /* unpredictable; 0 or -errno */
@@ -147,6 +149,9 @@ MUST_USE int core_create_message(struct core *c, const char *volume_id,
 
 /* core_id_new(): a fresh id. */
 MUST_USE int core_id_new(struct core *c, int kind, char ret[CTL_ID_MAX]);
+
+/* core_name_of(): an instance's name is its tag Name. "" when it has none; borrowed until a row changes. */
+const char *core_name_of(struct core *c, const char *instance_id);
 
 /* References as people type them: whole id, name, or the beginning of an id that only one thing has. */
 MUST_USE int core_instance_find(struct core *c, const char *account, const char *ref,

@@ -83,6 +83,9 @@ static int search_result(const struct search *s, struct fault *f)
 {
 	if (s->exact_cnt == 0 && s->beginning_cnt == 0)
 		return fault_unknown(f, s->words, s->ref);
+	if (s->exact_cnt > 1)
+		return fault_set(f, EEXIST, "InvalidParameterValue", "type an id",
+				 "%u %ss are called \"%s\"", s->exact_cnt, s->words->noun, s->ref);
 	if (s->exact_cnt == 0 && s->beginning_cnt > 1)
 		return fault_set(f, EEXIST, "InvalidParameterValue", "type more of the id",
 				 "%u %ss have an id that begins with \"%s\"", s->beginning_cnt,
@@ -90,24 +93,49 @@ static int search_result(const struct search *s, struct fault *f)
 	return 0;
 }
 
+const char *core_name_of(struct core *c, const char *instance_id)
+{
+	const struct tag *t;
+	struct store_iter it;
+
+	store_each_of(c->st, &tbl_tags, "resource_id", instance_id, &it);
+	while ((t = store_next(&it)))
+		if (strcmp(t->key, "Name") == 0)
+			return t->value;
+	return "";
+}
+
+int core_name_set(struct core *c, const struct instance *i, const char *name)
+{
+	struct tag t = { .key = "Name" };
+
+	snprintf(t.resource_id, sizeof(t.resource_id), "%s", i->id);
+	snprintf(t.account, sizeof(t.account), "%s", i->account);
+	snprintf(t.value, sizeof(t.value), "%s", name);
+	return store_put(c->st, &tbl_tags, &t);
+}
+
 int core_instance_find(struct core *c, const char *account, const char *ref, struct instance *ret,
 		       struct fault *f)
 {
 	struct search s = { .words = &words_instance, .account = account, .ref = ref };
-	CLEANUP(free_p) struct instance *list = NULL;
-	size_t cnt = 0;
+	const struct instance *i, *found = NULL;
+	struct store_iter it;
 	int r;
 
-	r = store_list(c->st, &tbl_instances, (void **)&list, &cnt);
-	if (r < 0)
-		return fault_internal(f, r, "reading the instances");
-	for (size_t k = 0; k < cnt; k++)
-		if (list[k].state != INSTANCE_TERMINATED || strcmp(list[k].id, ref) == 0)
-			search_offer(&s, k, list[k].account, list[k].id, list[k].name);
+	store_each_of(c->st, &tbl_instances, "account", account, &it);
+	for (size_t k = 1; (i = store_next(&it)); k++) {
+		if (i->state == INSTANCE_TERMINATED && strcmp(i->id, ref) != 0)
+			continue;
+		search_offer(&s, k, i->account, i->id, core_name_of(c, i->id));
+		if (s.idx == k)
+			found = i;
+	}
 	r = search_result(&s, f);
 	if (r < 0)
 		return r;
-	*ret = list[s.idx];
+	must(found); /* search_result() saw one */
+	*ret = *found;
 	return 0;
 }
 

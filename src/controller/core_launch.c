@@ -11,16 +11,12 @@
 #include "base/num.h"
 #include "controller/core_net.h"
 #include "controller/core_priv.h"
+#include "controller/core_run.h"
 #include "controller/ids.h"
 #include "controller/types.h"
+#include "controller/volume_types.h"
 
 #define TYPE_DEFAULT "t3.micro"
-#define ROOT_DEVICE "/dev/xvda"
-
-enum {
-	DISK_MAX_TIB = 16,
-	INSERT_TRIES = 4, /* a fresh id that is taken means a broken random source, not bad luck */
-};
 
 int core_id_new(struct core *c, int kind, char ret[CTL_ID_MAX])
 {
@@ -33,174 +29,137 @@ int core_id_new(struct core *c, int kind, char ret[CTL_ID_MAX])
 	return 0;
 }
 
-static int check_type(const struct core_run *q, struct instance *i, struct fault *f)
+static int check_type(const struct core_run *q, struct core_launch *to, struct fault *f)
 {
 	const char *name = q->type[0] ? q->type : TYPE_DEFAULT;
-	const struct instance_type *t = type_find(name);
-	struct cpu_options cpus;
 	char safe[CTL_NAME_MAX * 2];
 	int r;
 
-	if (!t) {
+	to->type = type_find(name);
+	if (!to->type) {
 		log_escape(safe, sizeof(safe), name, strlen(name));
 		return fault_set(f, EINVAL, "InvalidInstanceType",
 				 "run niter types to see those there are",
 				 "unknown instance type \"%s\"", safe);
 	}
-	cpus = type_default_cpus(t);
-	if (q->cpus[0]) {
-		r = cpus_parse(t, q->cpus, &cpus);
-		if (r == -ERANGE)
-			return fault_set(f, EINVAL, "InvalidParameterValue",
-					 "ask for fewer or take a larger type",
-					 "%s has at most %u core%s with 2 threads each", t->name,
-					 t->vcpus / 2U, t->vcpus > 2 ? "s" : "");
-		if (r < 0)
-			return fault_set(f, EINVAL, "InvalidParameterValue",
-					 "write CORESxTHREADS, as in 2x1",
-					 "this is no number of CPUs");
-	}
-	snprintf(i->type, sizeof(i->type), "%s", t->name);
-	i->cores = cpus.cores;
-	i->threads = cpus.threads;
-	i->ram_bytes = (uint64_t)t->ram_mib * MIB;
-	return 0;
+	if (!q->cpus[0])
+		return 0;
+	r = cpus_parse(to->type, q->cpus, &to->cpus);
+	if (r == -ERANGE)
+		return fault_set(f, EINVAL, "InvalidParameterValue",
+				 "ask for fewer or take a larger type",
+				 "%s has at most %u core%s with 2 threads each", to->type->name,
+				 to->type->vcpus / 2U, to->type->vcpus > 2 ? "s" : "");
+	return r < 0 ? fault_set(f, EINVAL, "InvalidParameterValue",
+				 "write CORESxTHREADS, as in 2x1", "this is no number of CPUs")
+		     : 0;
 }
 
-static int check_name(struct core *c, const struct core_run *q, struct fault *f)
+static int check_name(struct core *c, const struct core_run *q, struct core_launch *to,
+		      struct fault *f)
 {
-	CLEANUP(free_p) struct instance *list = NULL;
-	size_t cnt = 0;
-	int r;
+	const struct instance *i;
+	struct store_iter it;
 
 	if (q->name[0] && !name_valid(q->name))
 		return fault_set(f, EINVAL, "InvalidParameterValue",
 				 "use up to 63 letters, digits, dots, dashes and underscores; not "
 				 "the shape of an id",
 				 "an instance cannot have that name");
-	r = store_list(c->st, &tbl_instances, (void **)&list, &cnt);
-	if (r < 0)
-		return fault_internal(f, r, "reading the instances");
-	if (cnt >= CORE_INSTANCES_MAX)
-		return fault_set(f, EDQUOT, "InstanceLimitExceeded", "remove some with niter rm",
-				 "this host keeps records of at most %d instances",
-				 CORE_INSTANCES_MAX);
-	for (size_t k = 0; q->name[0] && k < cnt; k++)
-		if (list[k].state != INSTANCE_TERMINATED &&
-		    strcmp(list[k].account, q->account) == 0 && strcmp(list[k].name, q->name) == 0)
+	store_each_of(c->st, &tbl_instances, "account", q->account, &it);
+	while (q->name[0] && (i = store_next(&it)))
+		if (i->state != INSTANCE_TERMINATED && strcmp(core_name_of(c, i->id), q->name) == 0)
 			return fault_set(f, EEXIST, "InvalidParameterValue", "choose another name",
-					 "instance %s is called \"%s\" already", list[k].id,
-					 q->name);
+					 "instance %s is called \"%s\" already", i->id, q->name);
+	snprintf(to->name, sizeof(to->name), "%s", q->name);
 	return 0;
 }
 
-/* Bytes of the root volume. */
-static int check_disk(const struct core_run *q, const struct image *img, uint64_t *ret,
+/* The root volume. */
+static int check_disk(struct core *c, const struct core_run *q, struct core_launch *to,
 		      struct fault *f)
 {
-	uint64_t want = q->disk_bytes ? q->disk_bytes : img->disk_bytes;
+	struct volume_wish w = { .any_size = true };
+	struct image img;
+	int r;
 
-	if (want > DISK_MAX_TIB * 1024 * GIB)
-		return fault_set(f, EINVAL, "InvalidParameterValue", "ask for less",
-				 "a volume holds at most %d TiB", DISK_MAX_TIB);
-	if (want < img->disk_bytes)
+	r = core_image_find(c, q->account, q->image, &img, f);
+	if (r < 0)
+		return r;
+	w.bytes = q->disk_bytes ? q->disk_bytes : img.disk_bytes;
+	if (w.bytes < img.disk_bytes)
 		return fault_set(f, EINVAL, "InvalidBlockDeviceMapping",
 				 "ask for more, or leave it out",
 				 "the image needs a disk of %llu MiB",
-				 (unsigned long long)((img->disk_bytes + MIB - 1) / MIB));
-	*ret = align_up(want, MODEL_BLOCK);
-	return 0;
+				 (unsigned long long)((img.disk_bytes + MIB - 1) / MIB));
+	to->disk_cnt = 1;
+	snprintf(to->image_id, sizeof(to->image_id), "%s", img.id);
+	return volume_type_check(&w, &to->disk[0].volume, f);
 }
 
-static int check_all(struct core *c, const struct core_run *q, struct instance *i,
-		     uint64_t *ret_disk, struct interface *ret_ni, struct fault *f)
+static void key_take(const struct core_run *q, struct core_launch *to)
 {
-	struct image img = { 0 };
+	if (!q->public_key[0])
+		return;
+	snprintf(to->public_key, sizeof(to->public_key), "%s", q->public_key);
+	snprintf(to->key_name, sizeof(to->key_name), "%s", q->key_name[0] ? q->key_name : "key");
+}
+
+/* A wish of the operator's protocol in the core's own words. */
+static int run_read(struct core *c, const struct core_run *q, struct core_launch *to,
+		    struct fault *f)
+{
 	int r;
 
-	memset(i, 0, sizeof(*i));
-	r = core_image_find(c, q->account, q->image, &img, f);
+	memset(to, 0, sizeof(*to));
+	snprintf(to->account, sizeof(to->account), "%s", q->account);
+	to->min = to->max = 1;
+	to->private_ip = q->private_ip[0] ? q->private_ip : NULL;
+	to->user_data = q->user_data;
+	r = check_type(q, to, f);
 	if (r == 0)
-		r = check_type(q, i, f);
+		r = check_name(c, q, to, f);
 	if (r == 0)
-		r = check_name(c, q, f);
-	if (r == 0)
-		r = check_disk(q, &img, ret_disk, f);
+		r = check_disk(c, q, to, f);
 	if (r == 0)
 		r = core_data_check(q, f);
-	if (r == 0)
-		r = core_net_check(c, q, ret_ni, f);
-	if (r < 0)
-		return r;
-
-	snprintf(i->account, sizeof(i->account), "%s", q->account);
-	snprintf(i->name, sizeof(i->name), "%s", q->name);
-	snprintf(i->image_id, sizeof(i->image_id), "%s", img.id);
-	i->state = INSTANCE_PENDING;
-	i->created_ms = i->launched_ms = c->env.now_ms(c->env.ptr);
-	return 0;
-}
-
-int core_check_run(struct core *c, const struct core_run *q, struct instance *ret, struct fault *f)
-{
-	struct interface ni;
-	uint64_t disk;
-
-	return check_all(c, q, ret, &disk, &ni, f);
-}
-
-static int rows_insert(struct core *c, const struct core_run *q, const struct instance *i,
-		       struct volume *v, struct interface *ni, struct core_acts *acts)
-{
-	int r;
-
-	r = store_begin(c->st);
-	if (r < 0)
-		return r;
-	r = store_put(c->st, &tbl_instances, i);
-	if (r == 0)
-		r = store_put(c->st, &tbl_volumes, v);
-	if (r == 0)
-		r = core_net_attach(c, q, i, ni);
-	if (r == 0)
-		r = core_act_add(acts, CORE_VOLUME_CREATE, v->id);
-	if (r == 0)
-		r = store_commit(c->st);
-	if (r < 0)
-		store_rollback(c->st);
+	key_take(q, to);
 	return r;
 }
 
 int core_run(struct core *c, const struct core_run *q, struct core_acts *acts, struct instance *ret,
 	     struct fault *f)
 {
-	size_t acts_before = acts->cnt;
-	struct volume v = { .state = VOLUME_CREATING, .delete_on_termination = true };
-	struct interface ni;
-	struct instance i;
+	static struct core_launch to; /* one thread */
+	char reservation[CTL_ID_MAX];
+	const struct instance *i;
+	struct store_iter it;
 	int r;
 
-	r = check_all(c, q, &i, &v.size, &ni, f);
+	r = run_read(c, q, &to, f);
+	if (r == 0)
+		r = core_launch(c, &to, acts, reservation, f);
 	if (r < 0)
 		return r;
-	r = core_id_new(c, ID_INSTANCE, i.id);
-	if (r == 0)
-		r = core_id_new(c, ID_VOLUME, v.id);
-	if (r < 0)
-		return fault_internal(f, r, "random numbers");
-
-	snprintf(v.account, sizeof(v.account), "%s", i.account);
-	snprintf(v.image_id, sizeof(v.image_id), "%s", i.image_id);
-	snprintf(v.instance_id, sizeof(v.instance_id), "%s", i.id);
-	snprintf(v.device, sizeof(v.device), "%s", ROOT_DEVICE);
-	v.created_ms = i.created_ms;
-	r = rows_insert(c, q, &i, &v, &ni, acts);
-	if (r < 0) {
-		acts->cnt = acts_before;
-		return fault_internal(f, r, "recording the instance");
-	}
-	*ret = i;
+	store_each_of(c->st, &tbl_instances, "reservation_id", reservation, &it);
+	i = store_next(&it);
+	must(i); /* it was recorded just now */
+	*ret = *i;
 	return 0;
+}
+
+/* The launch itself, taken back. */
+int core_check_run(struct core *c, const struct core_run *q, struct instance *ret, struct fault *f)
+{
+	CLEANUP(core_acts_done) struct core_acts acts = { .v = NULL };
+	int r;
+
+	r = store_begin(c->st);
+	if (r < 0)
+		return fault_internal(f, r, "checking a launch");
+	r = core_run(c, q, &acts, ret, f);
+	store_rollback(c->st);
+	return r;
 }
 
 int core_capacity_check(const struct ctl_l_host *h, const struct instance *i, struct fault *f)
@@ -222,18 +181,17 @@ int core_capacity_check(const struct ctl_l_host *h, const struct instance *i, st
 	return 0;
 }
 
-/* Is a volume of @instance_id still in @state? Return: 1, 0, -errno. */
-static int volumes_any(struct core *c, const char *instance_id, enum volume_state state)
+/* Is a volume of @instance_id in @state? */
+static bool volumes_any(struct core *c, const char *instance_id, enum volume_state state)
 {
-	CLEANUP(free_p) struct volume *list = NULL;
-	size_t cnt = 0;
-	int r;
+	const struct volume *v;
+	struct store_iter it;
 
-	r = store_list(c->st, &tbl_volumes, (void **)&list, &cnt);
-	for (size_t k = 0; r == 0 && k < cnt; k++)
-		if (list[k].state == state && strcmp(list[k].instance_id, instance_id) == 0)
-			return 1;
-	return r;
+	store_each_of(c->st, &tbl_volumes, "instance_id", instance_id, &it);
+	while ((v = store_next(&it)))
+		if (v->state == state)
+			return true;
+	return false;
 }
 
 /* Runs @ev on the instance @v belongs to, inside the caller's transaction. */
@@ -253,6 +211,21 @@ static int owner_step(struct core *c, const struct volume *v, enum machine_event
 	return r < 0 ? r : store_put(c->st, &tbl_instances, &i);
 }
 
+/* What is wrong with the volumes of an instance: borrowed until the next call. */
+static const char *volume_error(struct core *c, const char *instance_id)
+{
+	static char text[MODEL_TEXT_MAX];
+	const struct volume *v;
+	struct store_iter it;
+
+	text[0] = '\0';
+	store_each_of(c->st, &tbl_volumes, "instance_id", instance_id, &it);
+	while ((v = store_next(&it)))
+		if (v->state == VOLUME_ERROR)
+			snprintf(text, sizeof(text), "%s", v->reason);
+	return text;
+}
+
 static int made_apply(struct core *c, struct volume *v, int err, const char *text, uint64_t took_us,
 		      struct core_acts *acts)
 {
@@ -265,13 +238,12 @@ static int made_apply(struct core *c, struct volume *v, int err, const char *tex
 			 text[0] ? text : strerrordesc_np(-err));
 	}
 	r = store_put(c->st, &tbl_volumes, v);
-	if (r < 0 || v->instance_id[0] == '\0')
+	if (r < 0 || v->instance_id[0] == '\0' || volumes_any(c, v->instance_id, VOLUME_CREATING))
 		return r;
-	if (err < 0)
-		return owner_step(c, v, EV_VOLUME_FAILED, took_us, v->reason, acts);
-	r = volumes_any(c, v->instance_id, VOLUME_CREATING);
-	if (r != 0)
-		return r < 0 ? r : 0;
+	/* The last one is there: one that could not be made spoils the launch. */
+	if (volumes_any(c, v->instance_id, VOLUME_ERROR))
+		return owner_step(c, v, EV_VOLUME_FAILED, took_us, volume_error(c, v->instance_id),
+				  acts);
 	return owner_step(c, v, EV_VOLUMES_READY, took_us, NULL, acts);
 }
 
@@ -317,9 +289,8 @@ static int deleted_apply(struct core *c, struct volume *v, int err, const char *
 	}
 	if (r < 0 || owned.instance_id[0] == '\0')
 		return r;
-	r = volumes_any(c, owned.instance_id, VOLUME_DELETING);
-	if (r != 0)
-		return r < 0 ? r : 0;
+	if (volumes_any(c, owned.instance_id, VOLUME_DELETING))
+		return 0;
 	return owner_step(c, &owned, EV_VOLUMES_DELETED, 0, NULL, acts);
 }
 
@@ -365,18 +336,14 @@ int core_create_message(struct core *c, const char *volume_id, struct ctl_l_volu
 
 static int start_volumes(struct core *c, const struct instance *i, struct ctl_l_instance_start *m)
 {
-	CLEANUP(free_p) struct volume *list = NULL;
 	bool seen[CTL_VOLUMES_MAX] = { false };
-	size_t cnt = 0;
-	int r;
+	const struct volume *v;
+	struct store_iter it;
 
-	r = store_list(c->st, &tbl_volumes, (void **)&list, &cnt);
-	for (size_t k = 0; r == 0 && k < cnt; k++) {
-		const struct volume *v = &list[k];
+	store_each_of(c->st, &tbl_volumes, "instance_id", i->id, &it);
+	while ((v = store_next(&it))) {
 		struct ctl_l_volume_ref *ref;
 
-		if (strcmp(v->instance_id, i->id) != 0)
-			continue;
 		if (v->device_idx >= CTL_VOLUMES_MAX || v->state != VOLUME_IN_USE)
 			return -EINVAL;
 		ref = &m->volume[v->device_idx];
@@ -384,9 +351,9 @@ static int start_volumes(struct core *c, const struct instance *i, struct ctl_l_
 		snprintf(ref->device_name, sizeof(ref->device_name), "%s", v->device);
 		seen[v->device_idx] = true;
 	}
-	while (r == 0 && m->volume_cnt < CTL_VOLUMES_MAX && seen[m->volume_cnt])
+	while (m->volume_cnt < CTL_VOLUMES_MAX && seen[m->volume_cnt])
 		m->volume_cnt++;
-	return r;
+	return 0;
 }
 
 int core_start_message(struct core *c, const char *instance_id, struct ctl_l_instance_start *ret)

@@ -28,6 +28,7 @@ enum machine_event {
 	EV_LAUNCH_FAILED, /* the very first start failed */
 	EV_START_FAILED,  /* a later start failed */
 	EV_GONE,          /* nothing of it is left on the host */
+	EV_GONE_FOR_GOOD, /* ... because its guest powered off, and then it shall be terminated */
 	EV_WANT_START,
 	EV_WANT_STOP,       /* by the power button, with a time-out */
 	EV_WANT_STOP_FORCE, /* at once */

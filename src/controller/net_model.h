@@ -132,8 +132,8 @@ struct user_data {
 /* What an instance was launched with and reads back from its metadata service. */
 struct launch_data {
 	char instance_id[CTL_ID_MAX];
-	char key_name[CTL_NAME_MAX];  /* empty: no key */
-	char public_key[NET_KEY_MAX]; /* "ssh-ed25519 AAAA… name" */
+	char key_name[MODEL_KEY_NAME_MAX]; /* empty: no key */
+	char public_key[NET_KEY_MAX];      /* "ssh-ed25519 AAAA… name" */
 	struct user_data user_data;
 };
 
