@@ -272,7 +272,7 @@ static int serve(struct daemon *d, const struct config *cfg)
 }
 
 /* Without a host: nothing is asked of anybody. */
-static int run_null(struct daemon *d, const struct null_options *o)
+static int run_null(struct daemon *d, struct null_options *o)
 {
 	struct config cfg = { .listener = -1, .api_fd = -1, .state_fd = -1, .security_fd = -1 };
 	int r = libraries_init();
@@ -297,7 +297,7 @@ static int run_null(struct daemon *d, const struct null_options *o)
 	if (r < 0)
 		return r;
 	snprintf(d->host_mode, sizeof(d->host_mode), "null");
-	null_say(o, cfg.api_fd);
+	null_say(o);
 	return serve(d, &cfg);
 }
 

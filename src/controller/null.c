@@ -21,19 +21,22 @@
 
 enum { BACKLOG = 512, RETRY_NS = 1000000000 };
 
-int null_listen(const struct null_options *o)
+int null_listen(struct null_options *o)
 {
 	struct sockaddr_in sa = { .sin_family = AF_INET,
 				  .sin_port = htons((uint16_t)o->port),
 				  .sin_addr.s_addr = htonl(o->addr) };
 	CLEANUP(fd_closep) int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	socklen_t len = sizeof(sa);
 	int one = 1;
 
 	if (fd < 0)
 		return -errno;
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 || listen(fd, BACKLOG) < 0)
+	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 || listen(fd, BACKLOG) < 0 ||
+	    getsockname(fd, (struct sockaddr *)&sa, &len) < 0)
 		return -errno;
+	o->port = ntohs(sa.sin_port);
 	return TAKE_FD(fd);
 }
 
@@ -48,22 +51,17 @@ int null_state(const struct null_options *o)
 	return fd < 0 ? -errno : fd;
 }
 
-void null_say(const struct null_options *o, int listener)
+void null_say(const struct null_options *o)
 {
-	struct sockaddr_in sa = { .sin_port = 0 };
-	socklen_t len = sizeof(sa);
 	char addr[NET_IPV4_TEXT];
-	unsigned port;
 
-	(void)getsockname(listener, (struct sockaddr *)&sa, &len);
-	port = ntohs(sa.sin_port);
 	net_ipv4_text(addr, o->addr);
 	log_warn("niterd.null",
 		 "addr=%s port=%u state=%s text=\"nothing real runs, no key is protected\"", addr,
-		 port, o->state ? "kept" : "memory");
+		 o->port, o->state ? "kept" : "memory");
 	dprintf(STDERR_FILENO, "niterd: null launcher: NOTHING REAL RUNS and no key is protected; "
 			       "for tests only\n");
-	dprintf(STDOUT_FILENO, "endpoint http://%s:%u\n", addr, port);
+	dprintf(STDOUT_FILENO, "endpoint http://%s:%u\n", addr, o->port);
 	dprintf(STDOUT_FILENO, "region %s\n", o->place.region);
 }
 

@@ -57,14 +57,14 @@ struct null_host {
 	uint64_t retry_ns; /* settling failed: again then; 0: it did not */
 };
 
-/* null_listen(): Return: the listening socket, -errno. Before the sandbox closes. */
-MUST_USE int null_listen(const struct null_options *o);
+/* null_listen(): Return: the listening socket, -errno; @o gets its port. Before the sandbox closes. */
+MUST_USE int null_listen(struct null_options *o);
 /* null_state(): the state directory, made if need be. Return: its descriptor, -errno. */
 MUST_USE int null_state(const struct null_options *o);
 /* null_start(): images and recovery, once the store is open. */
 MUST_USE int null_start(struct daemon *d, const struct null_options *o);
 /* null_say(): what this is and where it listens, on standard error and in the log. */
-void null_say(const struct null_options *o, int listener);
+void null_say(const struct null_options *o);
 /* null_acts(): what the core wants. Return: 0, -ENOMEM. */
 MUST_USE int null_acts(struct daemon *d, const struct core_acts *acts);
 /* null_settle(): all of it has happened. At the end of a turn. */
