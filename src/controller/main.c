@@ -32,12 +32,16 @@
 #include "base/random.h"
 #include "base/sandbox.h"
 #include "controller/core_net.h"
+#include "controller/front/auth.h"
+#include "controller/front/front.h"
 #include "controller/niterd.h"
 #include "crypto/crypto.h"
+#include "crypto/tls.h"
 #include "seccomp_niterd.h"
 
 enum {
-	FDS_MAX = 1024, /* the launcher runs 64 instances at most: three service sockets each */
+	/* The launcher runs 64 instances at most: three service sockets each. */
+	FDS_MAX = 1024 + FRONT_CONN_MAX,
 	EXPIRE_EVERY_S = 60,
 };
 
@@ -67,6 +71,7 @@ struct config {
 	int port[PORT_MAX];
 	unsigned port_cnt;
 	char host_mode[CTL_NAME_MAX];
+	bool memory; /* there is no state directory */
 };
 
 static int config_take(struct ctl_msg *m, struct config *ret)
@@ -138,7 +143,9 @@ static int libraries_init(void)
 	json_object_seed(seed | 1);
 	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
 		return -errno;
-	return crypto_init();
+	if (crypto_init() < 0)
+		return -ENOSYS;
+	return tls_init();
 }
 
 /* The working directory is the state directory: everything below is named relative to it. #syscalls:niterd fchdir umask */
@@ -167,6 +174,11 @@ static int streams_open(struct daemon *d, const struct config *cfg)
 		if (r == 0)
 			r = conn_add(d, cfg->port[k], true);
 	}
+	if (r == 0 && cfg->api_fd >= 0) {
+		r = nonblock(cfg->api_fd);
+		if (r == 0)
+			r = front_new(d, cfg->api_fd, !cfg->memory);
+	}
 	if (r < 0 || cfg->listener < 0)
 		return r;
 	r = nonblock(cfg->listener);
@@ -177,6 +189,8 @@ static int streams_open(struct daemon *d, const struct config *cfg)
 
 static int dispatch(struct daemon *d, const struct loop_event *ev)
 {
+	if (d->turn.open && ev->ref->type != REF_FRONT && ev->ref->type != REF_FRONT_CONN)
+		turn_end(d); /* what others see and do is durable */
 	switch (ev->ref->type) {
 	case REF_LINK:
 		return link_event(d, ev->events);
@@ -194,6 +208,12 @@ static int dispatch(struct daemon *d, const struct loop_event *ev)
 		return 0;
 	case REF_SECURITY:
 		security_link_event(&d->security, ev->events);
+		return 0;
+	case REF_FRONT:
+		front_accept(d);
+		return 0;
+	case REF_FRONT_CONN:
+		front_conn_event(ev->ref->ptr, ev->events);
 		return 0;
 	default:
 		must(false); /* only we make references */
@@ -226,10 +246,13 @@ static int timers_run(struct daemon *d)
 	live_timers(d, now, &next);
 	net_timers(d, now, &next);
 	security_link_timers(&d->security, now, &next);
+	turn_end(d); /* of requests that went on */
 	conn_timers(d, now, &next);
 	null_settle(d, now, &next);
 	live_reap(d);
 	expire(d, now, &next);
+	front_turn_end(d, true);
+	front_timers(d, now, &next);
 	return next <= now ? 0 : (int)((next - now + 999999) / 1000000);
 }
 
@@ -263,11 +286,13 @@ static int serve(struct daemon *d, const struct config *cfg)
 		n = loop_wait(&d->loop, ev, timers_run(d));
 		if (n < 0)
 			return n;
+		front_again(d);
 		for (int k = 0; k < n; k++) {
 			r = dispatch(d, &ev[k]);
 			if (r < 0)
 				return r == -EPIPE ? 0 : r;
 		}
+		turn_end(d);
 	}
 }
 
@@ -277,6 +302,7 @@ static int run_null(struct daemon *d, struct null_options *o)
 	struct config cfg = { .listener = -1, .api_fd = -1, .state_fd = -1, .security_fd = -1 };
 	int r = libraries_init();
 
+	cfg.memory = !o->state;
 	d->core.place = o->place;
 	if (r == 0)
 		r = cfg.api_fd = null_listen(o);
@@ -352,10 +378,13 @@ int main(int argc, char **argv)
 	r = r > 0 ? run_null(&d, &o) : run(&d);
 	if (r < 0)
 		log_err("niterd.failed", "err=%d text=\"%s\"", r, strerrordesc_np(-r));
+	security_link_close(&d.security); /* whoever waits for it is told */
+	auth_free(&d);
+	front_free(&d);
+	turn_free(&d);
 	conn_free_all(&d);
 	live_free_all(&d);
 	net_free(&d);
-	security_link_close(&d.security);
 	link_done(&d);
 	null_free(&d);
 	store_free(d.core.st);

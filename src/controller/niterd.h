@@ -213,8 +213,7 @@ struct link {
 /* What requests over HTTP did since the last commit; see turn_begin(). */
 struct turn {
 	bool open;
-	struct core_act *act; /* owned */
-	size_t cnt, cap;
+	struct core_acts acts;
 };
 
 struct front;
@@ -249,7 +248,16 @@ struct daemon {
 	uint64_t expire_ns;
 };
 
-enum { REF_LINK = 1, REF_LISTENER, REF_CONN, REF_LIVE, REF_SVC, REF_SECURITY, REF_FRONT, REF_FRONT_CONN };
+enum {
+	REF_LINK = 1,
+	REF_LISTENER,
+	REF_CONN,
+	REF_LIVE,
+	REF_SVC,
+	REF_SECURITY,
+	REF_FRONT,
+	REF_FRONT_CONN
+};
 
 /* link.c */
 MUST_USE int link_init(struct daemon *d, int fd);

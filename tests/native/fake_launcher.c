@@ -24,13 +24,14 @@
  *
  * Guests of type c5.large ignore their power button, those of t3a.nano boot in silence. The network card of a t3a.micro breaks the
  * protocol, that of a t3a.small reads nothing. A kernel that begins with "BAD" is refused. FAKE_DISK_BYTES limits
- * the size of a volume, FAKE_RAM_MIB the host's memory. With FAKE_JAIL=1 (needs root) niterd gets the namespaces, the uid
+ * the size of a volume, FAKE_RAM_MIB the host's memory. FAKE_API is a port of 127.0.0.1 for the EC2 API. With FAKE_JAIL=1 (needs root) niterd gets the namespaces, the uid
  * and the detached state directory that the real launcher gives it, and so its empty root.
  */
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -72,7 +73,7 @@ struct guest {
 
 static struct {
 	const char *program, *state, *api_path, *ctl_path;
-	int listener, ctl_listener, ctl_client, port, port_niterd, link;
+	int listener, api_listener, ctl_listener, ctl_client, port, port_niterd, link;
 	pid_t niterd;
 	struct guest guest[GUESTS_MAX];
 	struct {
@@ -101,6 +102,20 @@ static int unix_listen(const char *path)
 	(void)unlink(path);
 	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 || listen(fd, 16) < 0)
 		die(path);
+	return fd;
+}
+
+/* The EC2 API's port, on the loopback interface. */
+static int tcp_listen(unsigned port)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET,
+				  .sin_port = htons((uint16_t)port),
+				  .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
+	    bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 || listen(fd, 1024) < 0)
+		die("FAKE_API");
 	return fd;
 }
 
@@ -193,7 +208,8 @@ static void niterd_start(void)
 	};
 	bool jail = getenv("FAKE_JAIL") != NULL;
 	char *const argv[] = { (char *)(uintptr_t) "niterd", NULL };
-	int theirs, state, program, fds[3];
+	int theirs, state, program, fds[4];
+	unsigned cnt = 0;
 
 	program = open(f.program, O_RDONLY | O_CLOEXEC);
 	if (program < 0 || fd_socketpair(SOCK_SEQPACKET, &f.link, &theirs) < 0)
@@ -219,10 +235,13 @@ static void niterd_start(void)
 		state_chown("images");
 		state = state_detach(state);
 	}
-	fds[0] = f.listener;
-	fds[1] = state;
-	fds[2] = f.port_niterd;
-	if (ctl_send(f.link, CTL_L_CONFIG, 0, &conf, fds, 3) < 0)
+	fds[cnt++] = f.listener;
+	conf.has_api = f.api_listener >= 0;
+	if (f.api_listener >= 0)
+		fds[cnt++] = f.api_listener;
+	fds[cnt++] = state;
+	fds[cnt++] = f.port_niterd;
+	if (ctl_send(f.link, CTL_L_CONFIG, 0, &conf, fds, cnt) < 0)
 		die("config");
 	close(state);
 	wire_announce();
@@ -728,6 +747,9 @@ int main(int argc, char **argv)
 	(void)signal(SIGPIPE, SIG_IGN);
 	setvbuf(stdin, NULL, _IONBF, 0);
 	f.listener = unix_listen(f.api_path);
+	f.api_listener = getenv("FAKE_API")
+				 ? tcp_listen((unsigned)strtoul(getenv("FAKE_API"), NULL, 10))
+				 : -1;
 	f.ctl_listener = unix_listen(f.ctl_path);
 	if (fd_socketpair(SOCK_STREAM, &f.port, &f.port_niterd) < 0)
 		die("port");

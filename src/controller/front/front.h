@@ -11,6 +11,7 @@
  *   route.c      who answers it? refusals in the service's own form
  *   exchange.c   the answer
  *   audit.c      one line for each
+ *   certificate.c  the server's name and key
  */
 
 #include "controller/front/exchange.h"
@@ -19,16 +20,15 @@ struct front;
 
 enum {
 	FRONT_CONN_MAX = 1024,
-	FRONT_EXCHANGES_MAX =
-		2048, /* requests under way, those whose clients have gone included */
+	FRONT_EXCHANGES_MAX = 2048, /* requests under way, those whose clients have gone included */
 };
 
 /**
  * front_new() - begins to listen
  * @listener: listening socket, non-blocking, taken, also on failure
- * The working directory is the state directory.
+ * @files:    certificate and audit log are kept below the working directory; false: nothing is kept
  */
-MUST_USE int front_new(struct daemon *d, int listener);
+MUST_USE int front_new(struct daemon *d, int listener, bool files);
 void front_free(struct daemon *d);
 
 /* Events of the loop: REF_FRONT and REF_FRONT_CONN. */
@@ -41,6 +41,9 @@ void front_timers(struct daemon *d, uint64_t now_ns, uint64_t *next);
 
 /* front_turn_end(): the answers given so far leave. @durable: false: those given in a turn are InternalError instead. */
 void front_turn_end(struct daemon *d, bool durable);
+
+/* front_certificate(): PEM, for clients that must trust it. Return: 0 and *ret (owned), -ENOENT: no listener, -errno. */
+MUST_USE int front_certificate(struct daemon *d, char **ret);
 
 /* front_retry(): @x goes on where auth_check() said -EINPROGRESS. */
 void front_retry(struct exchange *x);
