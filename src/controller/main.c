@@ -31,8 +31,10 @@
 #include "base/num.h"
 #include "base/random.h"
 #include "base/sandbox.h"
+#include "controller/core_accounts.h"
 #include "controller/core_net.h"
 #include "controller/front/auth.h"
+#include "controller/front/auth_keys.h"
 #include "controller/front/front.h"
 #include "controller/niterd.h"
 #include "crypto/crypto.h"
@@ -43,6 +45,7 @@ enum {
 	/* The launcher runs 64 instances at most: three service sockets each. */
 	FDS_MAX = 1024 + FRONT_CONN_MAX,
 	EXPIRE_EVERY_S = 60,
+	KEYS_OTHER = 64, /* alive at once besides those of signatures: the null launcher's own */
 };
 
 static uint64_t env_now_ms(UNUSED void *ptr)
@@ -133,10 +136,12 @@ static int sandbox(const struct config *cfg, bool null)
 
 /*
  * jansson would open /dev/urandom for its hash seed, and printf the time zone; both are settled before the root goes.
+ * Locked memory for keys is made now, too.
  */
 static int libraries_init(void)
 {
 	size_t seed = 0;
+	int r;
 
 	if (random_bytes(&seed, sizeof(seed)) < 0)
 		return -EIO;
@@ -145,7 +150,8 @@ static int libraries_init(void)
 		return -errno;
 	if (crypto_init() < 0)
 		return -ENOSYS;
-	return tls_init();
+	r = key_reserve(AUTH_KEYS_RESERVE + KEYS_OTHER);
+	return r < 0 ? r : tls_init();
 }
 
 /* The working directory is the state directory: everything below is named relative to it. #syscalls:niterd fchdir umask */
@@ -162,6 +168,8 @@ static int state_open(struct daemon *d, const struct config *cfg)
 	if (r < 0)
 		return r;
 	r = core_net_init(&d->core);
+	if (r == 0)
+		r = core_accounts_init(&d->core);
 	return r < 0 ? r : upload_sweep(&d->core);
 }
 
@@ -316,6 +324,8 @@ static int run_null(struct daemon *d, struct null_options *o)
 		r = store_open(":memory:", &d->core.st);
 	if (r == 0 && !o->state)
 		r = core_net_init(&d->core);
+	if (r == 0 && !o->state)
+		r = core_accounts_init(&d->core);
 	if (r == 0)
 		r = loop_init(&d->loop);
 	if (r == 0)
