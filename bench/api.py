@@ -11,10 +11,6 @@ starts. The systems take turns; printed are the median and the spread (lowest to
 CPU time for each request.
 """
 import argparse
-import datetime
-import hashlib
-import hmac
-import http.client
 import json
 import os
 import platform
@@ -48,20 +44,6 @@ def pss_kib(pid):
         return next(int(line.split()[1]) for line in f if line.startswith("Pss:"))
 
 
-def signed(port, key, body):
-    """Headers of a signed request to EC2."""
-    now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
-    scope = f"{now[:8]}/{api_server.REGION}/ec2/aws4_request"
-    canonical = f"POST\n/\n\nhost:127.0.0.1:{port}\nx-amz-date:{now}\n\nhost;x-amz-date\n{hashlib.sha256(body.encode()).hexdigest()}"
-    k = b"AWS4" + key[1].encode()
-    for part in scope.split("/"):
-        k = hmac.new(k, part.encode(), hashlib.sha256).digest()
-    to_sign = f"AWS4-HMAC-SHA256\n{now}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
-    return {"Host": f"127.0.0.1:{port}", "X-Amz-Date": now, "Content-Type": "application/x-www-form-urlencoded",
-            "Authorization": f"AWS4-HMAC-SHA256 Credential={key[0]}/{scope}, SignedHeaders=host;x-amz-date, "
-                             f"Signature={hmac.new(k, to_sign.encode(), hashlib.sha256).hexdigest()}"}
-
-
 class System:
     """A server that runs, and its load generator."""
 
@@ -77,11 +59,7 @@ class System:
     def first_answer(self, began):
         while True:
             try:
-                c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-                c.request("POST", "/", f"Action=DescribeRegions&{VERSION}",
-                          signed(self.port, api_server.KEY, f"Action=DescribeRegions&{VERSION}"))
-                status = c.getresponse().status
-                c.close()
+                status, _, _ = api_server.post(self.port, f"Action=DescribeRegions&{VERSION}")
                 break
             except OSError:
                 if time.monotonic() - began > 60:
@@ -94,14 +72,10 @@ class System:
     def call(self, **params):
         """One request outside any measurement. Returns the body."""
         body = urllib.parse.urlencode({"Version": "2016-11-15", **params}, quote_via=urllib.parse.quote)
-        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
-        c.request("POST", "/", body, signed(self.port, api_server.KEY, body))
-        r = c.getresponse()
-        text = r.read().decode()
-        c.close()
-        if r.status != 200:
-            raise Broken(f"{self.name}: {params['Action']}: {r.status}: {text[:400]}")
-        return text
+        status, _, text = api_server.post(self.port, body)
+        if status != 200:
+            raise Broken(f"{self.name}: {params['Action']}: {status}: {text[:400]}")
+        return text.decode()
 
     def one(self, tag, **params):
         return re.search(f"<{tag}>([^<]+)</{tag}>", self.call(**params)).group(1)

@@ -16,7 +16,9 @@ packages_build="gcc libc6-dev meson ninja-build pkgconf python3 libssl-dev libja
 packages_host="qemu-system-x86 qemu-utils swtpm mmdebstrap e2fsprogs fdisk cpio zstd xz-utils lz4 kmod debian-archive-keyring
 	cryptsetup-bin openssh-client openssl"
 packages_bench="qemu-system-common qemu-utils fio"
-packages_test="tshark"
+packages_test="tshark awscli python3-boto3"
+# A Node.js that did not come from Debian brings its own npm, and cannot be installed beside Debian's.
+command -v npm >/dev/null || packages_test="$packages_test nodejs npm"
 packages_all="clang clang-tidy"
 packages_fuzz="clang llvm libclang-rt-dev"
 
@@ -127,6 +129,20 @@ setup_test_image() {
 setup_network_image() {
 	setup_image network --include iperf3,iputils-ping
 	export NITER_NETWORK_IMAGE=$image_dir
+}
+
+# The AWS SDK for JavaScript, as tests/api/package-lock.json says, from npm. Without it the test that needs it is skipped.
+setup_api_clients() {
+	local dir
+	dir=$cache/npm-$(content_key tests/api/package-lock.json)
+	if [ ! -e "$dir/complete" ]; then
+		say "clients: fetching the AWS SDK for JavaScript"
+		rm -rf "$dir"
+		mkdir -p "$dir"
+		cp tests/api/package.json tests/api/package-lock.json "$dir/"
+		(cd "$dir" && npm ci --ignore-scripts --no-audit --no-fund >npm.log 2>&1 && touch complete) || say "clients: npm ci fails: see $dir/npm.log"
+	fi
+	export NITER_NODE_MODULES=$dir
 }
 
 setup_all() {

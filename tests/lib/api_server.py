@@ -7,6 +7,10 @@ botocore's model (tests/api/validate.py), and remembers which actions were answe
 A test program of tests/api makes one Server, writes its tests as functions called subject__sentence, and ends with run().
 """
 import atexit
+import datetime
+import functools
+import hashlib
+import hmac
 import http.client
 import http.server
 import json
@@ -46,6 +50,32 @@ def free_port():
         return s.getsockname()[1]
 
 
+def signed_headers(port, body, key=KEY, service="ec2", region=REGION):
+    """A signed POST of a form body: its headers. With nothing but Python's own modules."""
+    now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    scope = f"{now[:8]}/{region}/{service}/aws4_request"
+    digest = hashlib.sha256(body).hexdigest()
+    canonical = f"POST\n/\n\nhost:127.0.0.1:{port}\nx-amz-date:{now}\n\nhost;x-amz-date\n{digest}"
+    k = b"AWS4" + key[1].encode()
+    for part in scope.split("/"):
+        k = hmac.new(k, part.encode(), hashlib.sha256).digest()
+    to_sign = f"AWS4-HMAC-SHA256\n{now}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+    return {"Host": f"127.0.0.1:{port}", "X-Amz-Date": now, "Content-Type": "application/x-www-form-urlencoded",
+            "Authorization": f"AWS4-HMAC-SHA256 Credential={key[0]}/{scope}, SignedHeaders=host;x-amz-date, "
+                             f"Signature={hmac.new(k, to_sign.encode(), hashlib.sha256).hexdigest()}"}
+
+
+def post(port, body, **kw):
+    """Sends a form body to EC2, signed. Returns (status, headers, body)."""
+    body = body.encode() if isinstance(body, str) else body
+    c = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    c.request("POST", "/", body, signed_headers(port, body, **kw))
+    r = c.getresponse()
+    text = r.read()
+    c.close()
+    return r.status, r.headers, text
+
+
 class Server:
     """One niterd. .url: where clients go (the relay), .direct: niterd itself, .tls: the same by HTTPS, .ca: its certificate."""
 
@@ -66,8 +96,8 @@ class Server:
     def start(self):
         state = os.path.join(self.home, "state")
         os.makedirs(state, exist_ok=True)
-        command = [NITERD, "--launcher=null", f"--state={state}", f"--api=127.0.0.1:{self.port}", f"--region={REGION}", f"--zone={ZONE}",
-                   f"--account={ACCOUNT}:{KEY[0]}:{KEY[1]}", f"--account={OTHER}:{OTHER_KEY[0]}:{OTHER_KEY[1]}", *self.more]
+        command = [NITERD, "--launcher=null", f"--state={state}", f"--listen=127.0.0.1:{self.port}", f"--region={REGION}", f"--zone={ZONE}",
+                   f"--account={ACCOUNT}", f"--access-key-id={KEY[0]}", f"--secret-access-key={KEY[1]}", *self.more]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             preexec_fn=lambda: self.cpu is None or os.sched_setaffinity(0, {self.cpu}))
@@ -264,26 +294,16 @@ def functions(module):
 
 # What niterd has -------------------------------------------------------------------------------
 
-def _rows(pattern, services):
-    """{(service, action)} of the rows of niterd's tables of actions; a table is an array of structs that begin with a name."""
-    found = set()
-    for service in services:
-        folder = os.path.join(TOP, "src", "controller", service)
-        for name in sorted(os.listdir(folder)):
-            if not name.endswith(".c") or name.endswith(("_test.c", "_fuzz.c")):
-                continue
-            with open(os.path.join(folder, name), encoding="utf-8") as f:
-                text = f.read()
-            for table in re.finditer(pattern + r"\[\]\s*=\s*\{(.*?)\n\};", text, re.S):
-                found |= {(service, a) for a in re.findall(r"\{\s*(?:\.name\s*=\s*)?\"([A-Z][A-Za-z0-9]+)\"", table.group(1))}
-    return found
+@functools.lru_cache(maxsize=None)
+def _tables():
+    return json.loads(subprocess.run([os.path.join(TOP, "tools", "api-doc"), "--json"], check=True, stdout=subprocess.PIPE).stdout)
 
 
 def actions():
-    """Every action niterd implements."""
-    return _rows(r"struct ec2_action ec2_(?!absent)\w+_actions", ["ec2"]) | _rows(r"struct kms_action \w+", ["kms"]) | {("sts", "GetCallerIdentity")}
+    """{(service, action)}: all that niterd offers."""
+    return {(service, action) for service, action, _ in _tables()["offered"]}
 
 
 def absent_actions():
     """Names of EC2 actions that niterd refuses by name."""
-    return {a for _, a in _rows(r"struct ec2_action ec2_absent_actions", ["ec2"])}
+    return set(_tables()["absent"])
