@@ -65,6 +65,11 @@ int core_act_add(struct core_acts *acts, enum core_act_kind kind, const char *id
 	return 0;
 }
 
+int core_metadata_changed(struct core_acts *acts, const char *instance_id)
+{
+	return core_act_add(acts, CORE_METADATA, instance_id);
+}
+
 /* "User initiated (2026-11-22 09:45:15 GMT)", as EC2 writes it. */
 static void reason_set(struct core *c, struct instance *i, const char *code, const char *text)
 {

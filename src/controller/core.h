@@ -66,6 +66,7 @@ enum core_act_kind {
 	CORE_RESET,
 	CORE_KILL,
 	CORE_SOCKET_DROP,
+	CORE_METADATA, /* what the instance reads from its metadata service has changed; instance_id */
 	CORE_NETWORK, /* who is where has changed: look what cards, wire and gateways must know; instance_id */
 };
 
@@ -116,6 +117,8 @@ void core_capacity_said(struct core *c, const struct ctl_l_host *h, core_live_fn
  */
 MUST_USE int core_want(struct core *c, const char *instance_id, enum machine_event ev,
 		       struct core_acts *acts, struct fault *f);
+/* core_metadata_changed(): a row that the metadata service of @instance_id shows has changed. */
+MUST_USE int core_metadata_changed(struct core_acts *acts, const char *instance_id);
 /* core_stop_timeout(): the guest ignored the power button. */
 MUST_USE int core_stop_timeout(struct core *c, const char *instance_id, struct core_acts *acts);
 

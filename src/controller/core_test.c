@@ -206,6 +206,7 @@ static void world_answer(size_t k)
 		break;
 	case CORE_RESET:
 	case CORE_SOCKET_DROP:
+	case CORE_METADATA:
 	case CORE_NETWORK:
 		break;
 	}

@@ -316,6 +316,9 @@ static int act(struct daemon *d, const struct core_act *a)
 	case CORE_SOCKET_DROP:
 		live_drop(d, a->id);
 		return 0;
+	case CORE_METADATA:
+		net_metadata_changed(d, a->id);
+		return 0;
 	case CORE_NETWORK:
 		d->net_dirty = true;
 		return 0;

@@ -45,7 +45,6 @@ static void put(struct out *o, const char *path, const char *fmt, ...)
 
 static void put_constants(struct out *o, const struct place *place)
 {
-	put(o, "meta-data/ami-launch-index", "0");
 	put(o, "meta-data/ami-manifest-path", "(unknown)");
 	put(o, "meta-data/events/maintenance/history", "[]");
 	put(o, "meta-data/events/maintenance/scheduled", "[]");
@@ -162,8 +161,8 @@ static void put_primary(struct out *o, const struct metadata_source *s, const st
 	put(o, "meta-data/local-hostname", "%s.%s", host, v->domain);
 	put(o, "meta-data/local-ipv4", "%s", net_ipv4_text(addr, ni->addr));
 	put(o, "meta-data/mac", "%s", net_mac_text(mac, ni->mac));
-	/* One launch is one reservation: the same digits. */
-	put(o, "meta-data/reservation-id", "r-%s", s->instance->id + strlen("i-"));
+	put(o, "meta-data/ami-launch-index", "%u", s->instance->launch_idx);
+	put(o, "meta-data/reservation-id", "%s", s->instance->reservation_id);
 	put(o, "meta-data/security-groups", "%s",
 	    group_lines(names, sizeof(names), s->net, ni, false));
 }
@@ -209,6 +208,27 @@ static void put_data(struct out *o, const struct launch_data *d)
 		o->err = o->item(o->ptr, "user-data", d->user_data.b, d->user_data.len);
 }
 
+bool metadata_tag_valid(const char *key)
+{
+	size_t n = strlen(key);
+
+	return n > 0 && strcmp(key, ".") != 0 && strcmp(key, "..") != 0 &&
+	       strspn(key, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+			   "+-=._:@") == n;
+}
+
+static void put_tags(struct out *o, const struct metadata_source *s)
+{
+	char path[CTL_PATH_MAX];
+
+	for (size_t k = 0; k < s->tag_cnt; k++) {
+		if (!metadata_tag_valid(s->tag[k].key))
+			continue;
+		snprintf(path, sizeof(path), "meta-data/tags/instance/%.190s", s->tag[k].key);
+		put(o, path, "%s", s->tag[k].value);
+	}
+}
+
 int metadata_items(const struct metadata_source *s, metadata_item_fn *item, void *ptr)
 {
 	const struct interface *primary = net_interface_of(s->net, s->instance->id);
@@ -225,5 +245,7 @@ int metadata_items(const struct metadata_source *s, metadata_item_fn *item, void
 	put_document(&o, s, primary);
 	if (s->data)
 		put_data(&o, s->data);
+	if (s->instance->imds_tags)
+		put_tags(&o, s);
 	return o.err;
 }

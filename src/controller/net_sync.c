@@ -27,7 +27,6 @@ enum {
 	GATEWAY_BACKOFF = 5, /* doublings: a host without an uplink has no way out for long */
 	FORWARD_RETRY_S = 5,
 	SYNC_RETRY_S = 1,
-	HOP_LIMIT = 1, /* of the token's answer: EC2's default */
 };
 
 static uint8_t packet_buf[CTL_MSG_MAX];
@@ -207,9 +206,10 @@ static int metadata_item(void *ptr, const char *path, const void *value, size_t 
 	return metadata_message(ptr, CTL_METADATA_PUT, &m);
 }
 
-static int metadata_options(struct svc *s, const struct net *n)
+static int metadata_options(struct svc *s, const struct net *n, const struct instance *i)
 {
-	struct ctl_metadata_options m = { .enabled = 1, .hop_limit = HOP_LIMIT };
+	struct ctl_metadata_options m = { .enabled = i->imds_enabled,
+					  .hop_limit = (uint8_t)i->imds_hop_limit };
 	const struct interface *ni = net_interface_of(n, s->id);
 	const struct vpc *v = ni ? net_vpc_of(n, ni) : NULL;
 
@@ -221,15 +221,29 @@ static int metadata_options(struct svc *s, const struct net *n)
 	return metadata_message(s, CTL_METADATA_OPTIONS_SET, &m);
 }
 
+/* Copies of its tags. Return: how many. */
+static size_t tags_of(struct daemon *d, const char *instance_id, struct tag ret[METADATA_TAGS_MAX])
+{
+	const struct tag *t;
+	struct store_iter it;
+	size_t cnt = 0;
+
+	store_each_of(d->core.st, &tbl_tags, "resource_id", instance_id, &it);
+	while (cnt < METADATA_TAGS_MAX && (t = store_next(&it)))
+		ret[cnt++] = *t;
+	return cnt;
+}
+
 static int metadata_tell(struct svc *s, const struct net *n)
 {
 	CLEANUP(free_p) struct launch_data *data = calloc(1, sizeof(*data));
 	CLEANUP(free_p) struct volume *volume = NULL;
+	CLEANUP(free_p) struct tag *tag = calloc(METADATA_TAGS_MAX, sizeof(*tag));
 	struct metadata_source src = { .net = n, .place = &s->d->core.place };
 	struct instance i = { 0 };
 	int r;
 
-	if (!data)
+	if (!data || !tag)
 		return -ENOMEM;
 	snprintf(data->instance_id, sizeof(data->instance_id), "%s", s->id);
 	r = store_get_id(s->d->core.st, &tbl_instances, s->id, &i);
@@ -243,7 +257,9 @@ static int metadata_tell(struct svc *s, const struct net *n)
 	src.instance = &i;
 	src.data = r == 0 ? data : NULL;
 	src.volume = volume;
-	r = metadata_options(s, n);
+	src.tag = tag;
+	src.tag_cnt = tags_of(s->d, s->id, tag);
+	r = metadata_options(s, n, &i);
 	if (r == 0)
 		r = metadata_items(&src, metadata_item, s);
 	return r < 0 ? r : metadata_message(s, CTL_METADATA_COMMIT, NULL);
@@ -263,6 +279,16 @@ static void metadata_sync(struct svc *s, const struct net *n)
 	if (r != -EPIPE && r != -ECONNRESET)
 		log_warn("net.metadata", "inst=%s err=%d", s->id, r);
 	svc_close(s);
+}
+
+void net_metadata_changed(struct daemon *d, const char *instance_id)
+{
+	struct live *l = live_find(d, instance_id);
+
+	if (!l)
+		return;
+	l->metadata.metadata_told = false;
+	d->net_dirty = true;
 }
 
 /* ---- gateways ---- */

@@ -315,6 +315,8 @@ void net_gateway_gone(struct daemon *d, const char *gateway_id, const char *text
 void net_forward_acked(struct daemon *d, uint32_t seq, unsigned host_port, const struct ctl_ack *a);
 /* net_forward_state(): Return: 1 the port leads to its instance, 0 not yet, and @ret_text says why if anybody knows. */
 MUST_USE int net_forward_state(struct daemon *d, unsigned host_port, const char **ret_text);
+/* net_metadata_changed(): an instance shall read something else from its metadata service. */
+void net_metadata_changed(struct daemon *d, const char *instance_id);
 /* net_gateways_hurry(): somebody waits: a gateway that failed is tried again now. */
 void net_gateways_hurry(struct daemon *d);
 /* net_recovered(): the list of living instances is complete; before their rows are settled with it. */

@@ -177,6 +177,7 @@ static int settle_one(struct daemon *d, const struct core_act *a, struct core_ac
 		return core_gone(&d->core, a->id, CTL_EXIT_KILLED, "", more);
 	case CORE_RESET:
 	case CORE_SOCKET_DROP:
+	case CORE_METADATA:
 	case CORE_NETWORK:
 		return 0;
 	}
