@@ -39,6 +39,7 @@ static void call_free(struct ec2_call *c)
 {
 	query_done(&c->q);
 	xml_done(&c->out);
+	core_acts_done(&c->acts);
 	free(c->kept);
 	free(c);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Pages. A token is base64 of: version (1 byte), time of the last object (8), length of its id (1), the id, and the
+ * Pages. A token is base64 of: version (1 byte), time of the last object (8), length of its id (2), the id, and the
  * first 16 bytes of an HMAC of that and of what was asked. The key is made once per database and kept in it, so
  * tokens outlive a restart.
  */
@@ -21,9 +21,9 @@
 
 enum {
 	TOKEN_VERSION = 1,
-	TOKEN_HEAD = 10,
+	TOKEN_HEAD = 11,
 	TOKEN_MAC = 16,
-	TOKEN_MAX = TOKEN_HEAD + CTL_NAME_MAX + TOKEN_MAC,
+	TOKEN_MAX = TOKEN_HEAD + PAGE_ID_MAX + TOKEN_MAC,
 };
 
 #define PAGE_KEY "page-key"
@@ -86,7 +86,7 @@ static int token_open(struct ec2_call *c, struct page *p, const char *text)
 
 	if (len < TOKEN_HEAD + TOKEN_MAC || raw[0] != TOKEN_VERSION)
 		return refuse_token(c);
-	id_len = raw[9];
+	id_len = le16_load(raw + 9);
 	if (id_len >= sizeof(p->after_id) || (size_t)len != TOKEN_HEAD + id_len + TOKEN_MAC)
 		return refuse_token(c);
 	r = token_mac(c, raw, TOKEN_HEAD + id_len, p->digest, mac);
@@ -148,7 +148,7 @@ void page_end(struct ec2_call *c, struct page *p)
 		return;
 	raw[0] = TOKEN_VERSION;
 	le64_store(raw + 1, p->last_ms);
-	raw[9] = (uint8_t)id_len;
+	le16_store(raw + 9, (uint16_t)id_len);
 	memcpy(raw + TOKEN_HEAD, p->last_id, id_len);
 	if (token_mac(c, raw, TOKEN_HEAD + id_len, p->digest, mac) < 0) {
 		c->out.failed = true; /* an answer without its token would look whole */

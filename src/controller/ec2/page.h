@@ -13,13 +13,15 @@
 
 #include "controller/ec2/call.h"
 
+enum { PAGE_ID_MAX = MODEL_ID_MAX + MODEL_TAG_KEY_MAX }; /* with NUL */
+
 struct page {
 	uint64_t max; /* 0: everything */
 	uint64_t taken;
 	bool more;
 	bool after; /* begins after (after_ms, after_id) */
 	uint64_t after_ms, last_ms;
-	char after_id[CTL_NAME_MAX], last_id[CTL_NAME_MAX];
+	char after_id[PAGE_ID_MAX], last_id[PAGE_ID_MAX];
 	uint8_t digest[32]; /* of account, action and the parameters but MaxResults and NextToken */
 };
 

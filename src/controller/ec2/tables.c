@@ -11,10 +11,13 @@ enum { ACTIONS_MAX = 1024 };
 
 const struct ec2_action *const ec2_tables[] = {
 	ec2_absent_actions,
+	ec2_account_actions,
 	ec2_group_actions,
 	ec2_instance_actions,
 	ec2_interface_actions,
+	ec2_key_actions,
 	ec2_network_actions,
+	ec2_tag_actions,
 	ec2_type_actions,
 	NULL,
 };
