@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "security/channel_keys.h"
 #include "security/channel_sign.h"
 #include "security/channel_tunnel.h"
 #include "security/wrap.h"
@@ -29,6 +30,8 @@ static const char *purpose_name(enum ctl_key_purpose p)
 		return "wire";
 	case CTL_KEY_FOR_METADATA:
 		return "metadata";
+	case CTL_KEY_FOR_NITERD:
+		return "niterd";
 	}
 	return "unknown";
 }
@@ -38,6 +41,8 @@ void channel_close(struct service *s, struct channel *c)
 	if (c->fd < 0)
 		return;
 	channel_tunnel_close(s, c);
+	if (s->niterd == c)
+		s->niterd = NULL;
 	loop_del(s->loop, c->fd);
 	fd_closep(&c->fd);
 	c->grant_cnt = 0;
@@ -105,18 +110,19 @@ static struct channel *channel_find(struct service *s, const struct ctl_sec_chan
 	return NULL;
 }
 
-/* A channel that is for no volume: the wire's, or a metadata process's. */
+/* A channel that is for no volume: the wire's, a metadata process's, or niterd's. */
 static bool grant_is_plain(const struct ctl_sec_channel *g)
 {
-	return g->purpose == CTL_KEY_FOR_WIRE || g->purpose == CTL_KEY_FOR_METADATA;
+	return g->purpose == CTL_KEY_FOR_WIRE || g->purpose == CTL_KEY_FOR_METADATA ||
+	       g->purpose == CTL_KEY_FOR_NITERD;
 }
 
 static int grant_check_plain(const struct ctl_sec_channel *g, int fd, const char **ret_why)
 {
 	*ret_why = "not a grant: purpose or an id is wrong";
-	if (g->volume_id[0])
+	if (g->volume_id[0] || g->kms_key_id[0])
 		return -EINVAL;
-	if (g->purpose == CTL_KEY_FOR_WIRE && (g->account_id[0] || g->instance_id[0]))
+	if (g->purpose != CTL_KEY_FOR_METADATA && (g->account_id[0] || g->instance_id[0]))
 		return -EINVAL;
 	if (g->purpose == CTL_KEY_FOR_METADATA &&
 	    (!tree_id_ok(g->instance_id) || (g->account_id[0] && !tree_id_ok(g->account_id))))
@@ -128,6 +134,7 @@ static int grant_check_plain(const struct ctl_sec_channel *g, int fd, const char
 static int grant_check(struct service *s, const struct ctl_sec_channel *g, const char **ret_why)
 {
 	bool card = g->purpose == CTL_KEY_FOR_CARD;
+	uint8_t kms_id[KMS_ID_BYTES];
 
 	*ret_why = "not a grant: purpose or an id is wrong";
 	if (!card && g->purpose != CTL_KEY_FOR_FORMAT)
@@ -135,6 +142,8 @@ static int grant_check(struct service *s, const struct ctl_sec_channel *g, const
 	if (!tree_id_ok(g->account_id) || !tree_id_ok(g->volume_id))
 		return -EINVAL;
 	if (card ? !tree_id_ok(g->instance_id) : g->instance_id[0] != 0)
+		return -EINVAL;
+	if (g->kms_key_id[0] && (card || kms_id_parse(g->kms_key_id, kms_id) < 0))
 		return -EINVAL;
 	*ret_why = "the volume already has a key: delete it first";
 	if (!card && store_has(s->store, g->volume_id))
@@ -174,7 +183,7 @@ static int channel_new(struct service *s, const struct ctl_sec_channel *g, int f
 		return -ENOMEM;
 	c->ref.type = SERVICE_REF_CHANNEL;
 	c->ref.ptr = c;
-	c->purpose = (enum ctl_key_purpose)g->purpose; /* one of the four: checked */
+	c->purpose = (enum ctl_key_purpose)g->purpose; /* one of the five: checked */
 	bucket_init(&c->rate, CHANNEL_SIGN_RATE, CHANNEL_SIGN_BURST, clock_ns());
 	memcpy(c->account, g->account_id, sizeof(c->account));
 	memcpy(c->instance, g->instance_id, sizeof(c->instance));
@@ -189,7 +198,7 @@ static int channel_new(struct service *s, const struct ctl_sec_channel *g, int f
 	return 0;
 }
 
-/* One wire a host: a second channel means that it was started again. */
+/* One wire and one niterd a host: a second channel means that it was started again. */
 static int channel_grant_plain(struct service *s, const struct ctl_sec_channel *g, int fd,
 			       const char **ret_why)
 {
@@ -199,14 +208,18 @@ static int channel_grant_plain(struct service *s, const struct ctl_sec_channel *
 	r = grant_check_plain(g, fd, ret_why);
 	if (r < 0)
 		return r;
-	if (!s->has_identity)
+	if (!s->has_identity && g->purpose != CTL_KEY_FOR_NITERD)
 		return -ENOKEY;
 	*ret_why = "no further channel could be opened";
 	if (g->purpose == CTL_KEY_FOR_WIRE && s->wire)
 		channel_close(s, s->wire);
+	if (g->purpose == CTL_KEY_FOR_NITERD && s->niterd)
+		channel_close(s, s->niterd);
 	r = channel_new(s, g, fd, &c);
 	if (r == 0 && g->purpose == CTL_KEY_FOR_WIRE)
 		r = channel_tunnel_open(s, c);
+	else if (r == 0 && g->purpose == CTL_KEY_FOR_NITERD)
+		s->niterd = c;
 	if (r < 0 && c) {
 		loop_del(s->loop, c->fd);
 		c->fd = -1; /* the caller's again */
@@ -214,6 +227,15 @@ static int channel_grant_plain(struct service *s, const struct ctl_sec_channel *
 	if (r == 0)
 		log_info("sec.grant", "purpose=%s inst=%s", purpose_name(c->purpose), c->instance);
 	return r;
+}
+
+static void grant_add(struct channel *c, const struct ctl_sec_channel *g)
+{
+	struct grant *n = &c->grant[c->grant_cnt++];
+
+	memset(n, 0, sizeof(*n));
+	memcpy(n->volume, g->volume_id, sizeof(n->volume));
+	n->has_kms = g->kms_key_id[0] && kms_id_parse(g->kms_key_id, n->kms_id) == 0;
 }
 
 int channel_grant(struct service *s, const struct ctl_sec_channel *g, int fd, const char **ret_why)
@@ -242,9 +264,7 @@ int channel_grant(struct service *s, const struct ctl_sec_channel *g, int fd, co
 		if (c->grant_cnt == CHANNEL_GRANTS_MAX)
 			return -E2BIG;
 	}
-	memcpy(c->grant[c->grant_cnt].volume, g->volume_id, sizeof(c->grant[0].volume));
-	c->grant[c->grant_cnt].release_cnt = 0;
-	c->grant_cnt++;
+	grant_add(c, g);
 	log_info("sec.grant", "purpose=%s vol=%s inst=%s", purpose_name(c->purpose), g->volume_id,
 		 g->instance_id);
 	return 0;
@@ -261,6 +281,7 @@ static bool use_is_ours(const struct ctl_key_request *q)
 
 static void use_of(const struct channel *c, const struct ctl_key_request *q, struct wrap_use *ret)
 {
+	memset(ret, 0, sizeof(*ret));
 	ret->account = c->account;
 	ret->volume = q->volume_id;
 	ret->cipher = q->cipher;
@@ -285,24 +306,43 @@ static int key_release(struct service *s, const struct channel *c, struct grant 
 	return 0;
 }
 
+/* The KMS key a volume hangs on. One that was destroyed is as one whose end is near: nothing opens the volume. */
+static int kms_key(struct service *s, const struct channel *c, const uint8_t *id,
+		   struct wrap_use *use, struct key **ret)
+{
+	int r;
+
+	r = keys_volume_key(&s->keys, c->account, id, ret);
+	if (r < 0)
+		return r == -ENOKEY ? -EKEYEXPIRED : r;
+	use->kms_id = id;
+	use->kms_key = *ret;
+	return 0;
+}
+
 static int key_create(struct service *s, const struct channel *c, struct grant *g,
 		      const struct ctl_key_request *q)
 {
-	CLEANUP(key_freep) struct key *account = NULL, *secret = NULL, *data_key = NULL;
+	CLEANUP(key_freep)
+	struct key *account = NULL,
+		   *secret = NULL, *data_key = NULL, *kms = NULL;
 	struct wrap_use use;
-	int r;
+	int r, len;
 
 	if (!use_is_ours(q))
 		return -EINVAL;
 	use_of(c, q, &use);
 	r = tree_account_key(&s->tree, c->account, &account);
+	if (r == 0 && g->has_kms)
+		r = kms_key(s, c, g->kms_id, &use, &kms);
 	if (r == 0)
 		r = wrap_data_key_new(&data_key);
 	if (r == 0)
 		r = store_add(s->store, q->volume_id, c->account, &secret);
 	if (r < 0)
 		return r;
-	r = wrap_seal(account, secret, &use, data_key, s->answer.wrapped.b);
+	len = wrap_seal(account, secret, &use, data_key, s->answer.wrapped.b);
+	r = len < 0 ? len : 0;
 	if (r == 0)
 		r = key_release(s, c, g, "create", data_key);
 	if (r < 0) {
@@ -310,18 +350,26 @@ static int key_create(struct service *s, const struct channel *c, struct grant *
 			log_err("sec.volume.destroy_failed", "vol=%s", q->volume_id);
 		return r;
 	}
-	s->answer.wrapped.len = WRAP_BYTES;
+	s->answer.wrapped.len = (uint16_t)len;
 	return 0;
 }
 
 static int key_unwrap(struct service *s, const struct channel *c, struct grant *g,
 		      const struct ctl_key_request *q)
 {
-	CLEANUP(key_freep) struct key *account = NULL, *secret = NULL, *data_key = NULL;
+	CLEANUP(key_freep)
+	struct key *account = NULL,
+		   *secret = NULL, *data_key = NULL, *kms = NULL;
+	uint8_t kms_id[WRAP_KMS_ID_BYTES];
 	struct wrap_use use;
 	int r;
 
 	use_of(c, q, &use);
+	r = wrap_kms_id(q->wrapped.b, q->wrapped.len, kms_id);
+	if (r == 1)
+		r = kms_key(s, c, kms_id, &use, &kms);
+	if (r < 0)
+		return r;
 	r = store_read(s->store, q->volume_id, c->account, &secret);
 	if (r == 0)
 		r = tree_account_key(&s->tree, c->account, &account);
@@ -345,6 +393,12 @@ static const char *refusal_text(int err)
 		return "the volume belongs to another account";
 	case -EEXIST:
 		return "the volume already has a key: delete it first";
+	case -EKEYREVOKED:
+		return "the volume's KMS key is disabled: enable it, then start the instance again";
+	case -EKEYEXPIRED:
+		return "the volume's KMS key was destroyed, or its deletion is scheduled: cancel "
+		       "that "
+		       "while there is time";
 	case -EKEYREJECTED:
 		return "the volume's header holds a key that was wrapped for another volume, "
 		       "account or host";
@@ -426,6 +480,8 @@ static int channel_dispatch(struct service *s, struct channel *c, const struct c
 		return channel_tunnel_answer(s, c, m);
 	if (c->purpose == CTL_KEY_FOR_METADATA)
 		return channel_sign_answer(s, c, m);
+	if (c->purpose == CTL_KEY_FOR_NITERD)
+		return channel_keys_answer(s, c, m);
 	return channel_answer(s, c, m);
 }
 

@@ -19,6 +19,7 @@
 #define ROOT_FILE "root.sealed"
 #define STORE_FILE "volumes.store"
 #define RELEASE_LOG_FILE "releases.log"
+#define KMS_STORE_FILE "kms.store"
 
 enum { ROOT_TEXT_MAX = 400, ROOT_WHY_MAX = 48 };
 

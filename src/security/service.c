@@ -31,6 +31,7 @@ void service_done(struct service *s)
 	}
 	identity_done(&s->identity);
 	release_log_done(&s->log);
+	kms_store_freep(&s->kms_store);
 	store_freep(&s->store);
 	tree_done(&s->tree);
 	mem_wipe(&s->answer, sizeof(s->answer));
@@ -156,6 +157,65 @@ static void identity_start(struct service *s, int dir)
 	log_err("sec.identity.absent", "err=%d text=\"%s\"", r, f->text);
 }
 
+/* The KMS store's descriptor; an empty store is made when there is none. */
+static int kms_fd_open(struct service *s, int dir)
+{
+	static uint8_t image[KMS_STORE_HEADER_BYTES]; /* one thread, once */
+	int r, fd;
+
+	fd = dir_open(dir, KMS_STORE_FILE);
+	if (fd != -ENOENT)
+		return fd;
+	r = kms_store_image_new(s->tree.kms, image);
+	if (r == 0)
+		r = dir_write_new(dir, KMS_STORE_FILE, image, sizeof(image));
+	return r < 0 ? r : dir_open(dir, KMS_STORE_FILE);
+}
+
+static int kms_absent(UNUSED void *ptr, UNUSED const char *account,
+		      UNUSED const uint8_t id[KMS_ID_BYTES])
+{
+	return -EIO;
+}
+
+static int kms_absent_read(UNUSED void *ptr, UNUSED const char *account,
+			   UNUSED const uint8_t id[KMS_ID_BYTES],
+			   UNUSED enum ctl_kms_state *ret_state, UNUSED struct key **ret)
+{
+	return -EIO;
+}
+
+static int kms_absent_set(UNUSED void *ptr, UNUSED const char *account,
+			  UNUSED const uint8_t id[KMS_ID_BYTES], UNUSED enum ctl_kms_state state)
+{
+	return -EIO;
+}
+
+/* A host without KMS still has its volumes and its access keys. */
+static void kms_start(struct service *s, int dir)
+{
+	static const struct keys_vault absent = { .create = kms_absent,
+						  .read = kms_absent_read,
+						  .set_state = kms_absent_set,
+						  .destroy = kms_absent };
+	int r;
+
+	r = kms_fd_open(s, dir);
+	if (r >= 0)
+		r = kms_store_open(r, s->tree.kms, &s->kms_store);
+	keys_init(&s->keys, s->tree.api, s->kms_store ? kms_store_vault(s->kms_store) : &absent);
+	if (r < 0) {
+		log_err("sec.kms.absent", "err=%d text=\"%s cannot be used (%s): %s\"", r,
+			KMS_STORE_FILE, strerrordesc_np(-r),
+			r == -EKEYREJECTED
+				? "put it and root.sealed back from one and the same copy"
+				: "see to the state disk, then restart the host");
+		return;
+	}
+	log_info("sec.kms.open", "keys=%u damaged=%u", kms_store_key_cnt(s->kms_store),
+		 kms_store_damaged_cnt(s->kms_store));
+}
+
 int service_start(struct service *s, int dir, const struct key *root)
 {
 	int r;
@@ -173,6 +233,7 @@ int service_start(struct service *s, int dir, const struct key *root)
 		return r;
 	}
 	s->has_root = true;
+	kms_start(s, dir);
 	identity_start(s, dir);
 	return 0;
 }

@@ -3,7 +3,7 @@
 
 /*
  * What niter-security answers: the launcher's messages, and the requests on channels: key channels of cards and
- * format jobs, the wire's (channel_tunnel.h), and those of metadata processes (channel_sign.h).
+ * format jobs, the wire's (channel_tunnel.h), those of metadata processes (channel_sign.h), and niterd's (channel_keys.h).
  *
  * A key channel is a grant with a wire: the launcher says for whom and for which volumes it is good before the card
  * holds its end. What comes on it can only ask for these. A refusal is answered, logged and counted; a channel that
@@ -17,8 +17,10 @@
 #include "base/attr.h"
 #include "base/bucket.h"
 #include "base/loop.h"
+#include "keys/keys.h"
 #include "proto/control.h"
 #include "security/identity.h"
+#include "security/kms_store.h"
 #include "security/release_log.h"
 #include "security/root.h"
 #include "security/store.h"
@@ -27,7 +29,7 @@
 
 enum {
 	CHANNELS_MAX =
-		960, /* two an instance, one a format job, the wire's; the launcher grants 1024 descriptors */
+		960, /* two an instance, one a format job, the wire's, niterd's; the launcher grants 1024 descriptors */
 	CHANNEL_GRANTS_MAX = 32,   /* volumes of one instance: its hot-plug slots and some */
 	CHANNEL_REFUSED_MAX = 8,   /* refusals before it is closed */
 	CHANNEL_RELEASES_MAX = 8,  /* times the key of one volume goes over one channel */
@@ -41,6 +43,8 @@ enum service_ref_type { SERVICE_REF_CONTROL, SERVICE_REF_CHANNEL };
 struct grant {
 	char volume[TREE_ID_MAX];
 	unsigned release_cnt;
+	bool has_kms; /* a format job's: wrap under this KMS key, too */
+	uint8_t kms_id[KMS_ID_BYTES];
 };
 
 struct channel {
@@ -72,6 +76,8 @@ struct service {
 	int refusal_err;
 	struct tree tree;
 	struct store *store;
+	struct kms_store *kms_store; /* NULL: it could not be opened; everything else goes on */
+	struct keys keys;
 	struct release_log log;
 	struct channel *channels;
 	unsigned channel_cnt;
@@ -79,12 +85,14 @@ struct service {
 	struct root_refusal identity_refusal; /* why not */
 	struct identity identity;
 	struct channel *wire;              /* the one of CTL_KEY_FOR_WIRE, if it is open */
+	struct channel *niterd;            /* the one of CTL_KEY_FOR_NITERD, if it is open */
 	struct tunnel *tunnel;             /* as long as @wire is */
 	struct late late;                  /* to @wire */
 	uint32_t release_cnt, refused_cnt; /* since start */
 	struct ctl_msg msg;                /* the one being handled: too large for the stack */
 	struct ctl_key_data answer;        /* wiped after use */
 	struct ctl_tun_key tun_key;        /* wiped after use */
+	struct keys_answer keys_answer;    /* wiped after use */
 	struct ctl_signed signed_doc;
 	struct tunnel_out tunnel_out;
 };

@@ -34,6 +34,10 @@ int tree_init(struct tree *t, const struct key *root)
 	if (r == 0)
 		r = tree_derive(root, "niter/identity/v1", NULL, &new.identity);
 	if (r == 0)
+		r = tree_derive(root, "niter/kms-store/v1", NULL, &new.kms);
+	if (r == 0)
+		r = tree_derive(root, "niter/api-keys/v1", NULL, &new.api);
+	if (r == 0)
 		r = tree_derive(root, "niter/accounts/v1", NULL, &new.accounts);
 	if (r < 0) {
 		tree_done(&new);
@@ -48,6 +52,8 @@ void tree_done(struct tree *t)
 	key_freep(&t->store);
 	key_freep(&t->log);
 	key_freep(&t->identity);
+	key_freep(&t->kms);
+	key_freep(&t->api);
 	key_freep(&t->accounts);
 }
 

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * The key tree: root key → store key, log key, identity key, account keys. Each by HKDF-SHA-384 with an own name, so none of
+ * The key tree: root key → store key, log key, identity key, KMS store key, access key key, account keys. Each by HKDF-SHA-384 with an own name, so none of
  * them says anything about another. The root key itself is not kept.
  */
 
@@ -17,6 +17,8 @@ enum {
 struct tree {
 	struct key *store, *log;
 	struct key *identity; /* seals identity.sealed */
+	struct key *kms;      /* of kms.store */
+	struct key *api;      /* seals the secrets of access keys */
 	struct key *accounts; /* parent of the account keys */
 };
 
