@@ -128,6 +128,7 @@ int verb_forward(const struct verb *v, int argc, char **argv);
 int verb_forward_ls(const struct verb *v, int argc, char **argv);
 int verb_forward_rm(const struct verb *v, int argc, char **argv);
 int verb_ssh(const struct verb *v, int argc, char **argv);
+int verb_audit(const struct verb *v, int argc, char **argv);
 int verb_host_certificate(const struct verb *v, int argc, char **argv);
 int verb_host_processes(const struct verb *v, int argc, char **argv);
 int verb_host(const struct verb *v, int argc, char **argv);

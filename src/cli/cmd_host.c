@@ -82,14 +82,33 @@ int verb_host_processes(const struct verb *v, int argc, char **argv)
 int verb_host_certificate(const struct verb *v, int argc, char **argv)
 {
 	json_t *result = NULL;
+	bool api = false;
+	const struct opt opts[] = { { "--api", OPT_FLAG, NULL,
+				      "that of the EC2 API's port, for --ca-bundle", &api } };
 	int code;
 
-	(void)opts_parse(v, argc, argv, NULL, 0);
-	code = client_call_once("host.certificate", NULL, NULL, &result);
+	(void)opts_parse(v, argc, argv, opts, ARRAY_SIZE(opts));
+	code = client_call_once(api ? "host.api_certificate" : "host.certificate", NULL, NULL,
+				&result);
 	if (code == CLI_OK && cli_json)
 		json_print(result);
 	else if (code == CLI_OK)
 		fputs(text_of(result, "certificate"), stdout);
+	json_decref(result);
+	return code;
+}
+
+int verb_audit(const struct verb *v, int argc, char **argv)
+{
+	json_t *result = NULL;
+	int code;
+
+	(void)opts_parse(v, argc, argv, NULL, 0);
+	code = client_call_once("audit.tail", NULL, NULL, &result);
+	if (code == CLI_OK && cli_json)
+		json_print(result);
+	else if (code == CLI_OK)
+		fputs(text_of(result, "lines"), stdout);
 	json_decref(result);
 	return code;
 }

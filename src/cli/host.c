@@ -21,6 +21,7 @@
 #include "cli/client.h"
 #include "cli/host_dirs.h"
 #include "cli/host_native.h"
+#include "cli/host_port.h"
 #include "cli/host_sim.h"
 #include "cli/kvm_probe.h"
 
@@ -69,7 +70,7 @@ static int host_answer(const char *state)
 
 struct start_args {
 	bool native, simulated, snapshot;
-	const char *memory, *cpus;
+	const char *memory, *cpus, *api;
 	const char *link, *link_address, *link_capture;
 	bool link_listen;
 };
@@ -111,6 +112,8 @@ static int start_args_check(const struct start_args *a, struct host_sim_conf *co
 	if (r == 0 && conf->cpus > 1 && conf->cpus % 2 != 0)
 		r = cli_usage("--cpus is 1 or even: a core has two threads");
 	if (r == 0)
+		r = number_option("--api", a->api, 1, 65535, &conf->api_port);
+	if (r == 0)
 		r = link_check(a, conf);
 	conf->snapshot = a->snapshot;
 	return r;
@@ -125,6 +128,7 @@ static int verb_host_start(const struct verb *v, int argc, char **argv)
 		{ "--simulated", OPT_FLAG, NULL, "as a simulated server, also where KVM works", &a.simulated },
 		{ "--memory", OPT_TEXT, "MIB", "memory of the simulated server (3072)", &a.memory },
 		{ "--cpus", OPT_TEXT, "N", "CPUs of the simulated server: 1, or cores of two threads (1)", &a.cpus },
+		{ "--api", OPT_TEXT, "PORT", "port of 127.0.0.1 for the EC2 API (8773, or one that is free)", &a.api },
 		{ "--link", OPT_TEXT, "PATH", "unix socket that joins two simulated servers", &a.link },
 		{ "--link-listen", OPT_FLAG, NULL, "this server makes that socket and waits for the other", &a.link_listen },
 		{ "--link-address", OPT_TEXT, "A/P", "address of this server on the link: 10.77.0.1/24", &a.link_address },
@@ -143,9 +147,12 @@ static int verb_host_start(const struct verb *v, int argc, char **argv)
 	host_record_load(&record);
 	if (record.mode != HOST_NONE)
 		return cli_error("the host runs already: niter host status");
+	conf.api_port = host_port_api(conf.api_port);
+	if (conf.api_port == 0)
+		return CLI_FAILED;
 
 	if (!a.simulated && kvm_probe(&why))
-		return host_native_start() != 0 ? CLI_FAILED : host_answer("running");
+		return host_native_start(conf.api_port) != 0 ? CLI_FAILED : host_answer("running");
 	if (a.native)
 		return cli_error("no hosted mode here: %s", why);
 	if (!a.simulated)
@@ -207,6 +214,17 @@ static void status_line(const char *key, json_t *value)
 		printf("%-16s %s\n", key, json_is_true(value) ? "yes" : "no");
 }
 
+/* The server says where it listens; people here reach it at a port of this machine. */
+static void api_say(json_t *status, unsigned port)
+{
+	char url[48];
+
+	if (port == 0 || !json_is_string(json_object_get(status, "api")) || !text_of(status, "api")[0])
+		return;
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u", port);
+	json_object_set_new(status, "api", json_string(url));
+}
+
 static int verb_host_status(const struct verb *v, int argc, char **argv)
 {
 	struct host_record record;
@@ -222,6 +240,7 @@ static int verb_host_status(const struct verb *v, int argc, char **argv)
 	json_object_set_new(status, "state", json_string("running"));
 	json_object_set_new(status, "pid", json_integer(record.pid));
 	json_object_set_new(status, "boot_retries", json_integer(record.retries));
+	api_say(status, record.api_port);
 	if (cli_json)
 		json_print(status);
 	else

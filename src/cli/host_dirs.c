@@ -78,6 +78,7 @@ void host_record_load(struct host_record *ret)
 		ret->mode = strcmp(mode, "simulated") == 0 ? HOST_SIMULATED : HOST_NATIVE;
 		ret->pid = (pid_t)pid;
 		ret->retries = (unsigned)retries;
+		ret->api_port = (unsigned)json_integer_value(json_object_get(root, "api_port"));
 	}
 	json_decref(root);
 }
@@ -91,8 +92,8 @@ int host_record_save(const struct host_record *r)
 	err = host_path(path, "host.json");
 	if (err < 0)
 		return err;
-	root = json_pack("{s:s,s:I,s:I}", "mode", mode_names[r->mode], "pid", (json_int_t)r->pid, "retries",
-			 (json_int_t)r->retries);
+	root = json_pack("{s:s,s:I,s:I,s:I}", "mode", mode_names[r->mode], "pid", (json_int_t)r->pid, "retries",
+			 (json_int_t)r->retries, "api_port", (json_int_t)r->api_port);
 	if (!root)
 		return -ENOMEM;
 	err = json_dump_file(root, path, JSON_INDENT(2)) < 0 ? -EIO : 0;

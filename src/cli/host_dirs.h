@@ -20,6 +20,7 @@
 enum {
 	HOST_PATH_MAX = 512,
 	HOST_CTL_PORTS = 8,
+	HOST_API_PORT = 8773, /* of the EC2 API; of this machine unless it is taken */
 };
 
 enum host_mode { HOST_NONE, HOST_NATIVE, HOST_SIMULATED };
@@ -28,6 +29,7 @@ struct host_record {
 	enum host_mode mode;
 	pid_t pid;        /* QEMU, or the launcher */
 	unsigned retries; /* boots of the simulated server that had to be tried again */
+	unsigned api_port; /* of 127.0.0.1: the EC2 API; 0: none was asked for */
 };
 
 /* host_home(): $NITER_HOME, or /var/lib/niter for root, or the user's data directory. Static storage. */

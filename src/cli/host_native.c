@@ -32,10 +32,11 @@ static const char *native_libexec(void)
 	return env ? env : "/usr/lib/niter";
 }
 
-NORETURN static void native_exec(const char *log)
+NORETURN static void native_exec(const char *log, unsigned api_port)
 {
 	char program[HOST_PATH_MAX], state[HOST_PATH_MAX], libexec[HOST_PATH_MAX];
-	char *argv[10];
+	char api[64];
+	char *argv[12];
 	int argc = 0, fd;
 
 	/* A daemon keeps nothing of the shell it came from. */
@@ -57,6 +58,8 @@ NORETURN static void native_exec(const char *log)
 	argv[argc++] = state;
 	argv[argc++] = strdup("--run=/run/niter");
 	argv[argc++] = libexec;
+	snprintf(api, sizeof(api), "--api=127.0.0.1:%u", api_port);
+	argv[argc++] = api;
 	if (access("/dev/tpmrm0", R_OK | W_OK) == 0) {
 		argv[argc++] = strdup("--tpm=/dev/tpmrm0");
 		argv[argc++] = strdup("--tpm-kind=hardware");
@@ -114,10 +117,10 @@ static void native_keys_check(void)
 			security);
 }
 
-int host_native_start(void)
+int host_native_start(unsigned api_port)
 {
 	char log[HOST_PATH_MAX], run[HOST_PATH_MAX];
-	struct host_record record = { .mode = HOST_NATIVE };
+	struct host_record record = { .mode = HOST_NATIVE, .api_port = api_port };
 
 	if (geteuid() != 0)
 		return cli_error("hosted mode needs root: sudo niter host start (or --simulated)");
@@ -133,7 +136,7 @@ int host_native_start(void)
 	if (record.pid < 0)
 		return cli_error("cannot start the launcher: %s", strerror(errno));
 	if (record.pid == 0)
-		native_exec(log);
+		native_exec(log, api_port);
 	for (int ms = 0; ms < NATIVE_READY_MS; ms += 50) {
 		if (native_answers()) {
 			if (host_record_save(&record) < 0)

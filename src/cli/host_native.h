@@ -8,4 +8,4 @@
  *
  * Returns when niterd answers. Return: 0, or 1 with a line printed; nothing is left running then.
  */
-MUST_USE int host_native_start(void);
+MUST_USE int host_native_start(unsigned api_port);

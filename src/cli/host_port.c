@@ -166,18 +166,36 @@ int host_port_check(unsigned port)
 	return CLI_OK;
 }
 
-unsigned host_port_free(void)
+/* A port of 127.0.0.1 that nobody has. @want 0: any. Return: the port, 0: there is none. */
+static unsigned loopback_port(unsigned want)
 {
 	struct sockaddr_in sa = { .sin_family = AF_INET,
+				  .sin_port = htons((uint16_t)want),
 				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	CLEANUP(fd_closep) int fd = -1;
+	CLEANUP(fd_closep) int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	const int on = 1; /* ends of old connections do not count, listeners do */
 	socklen_t len = sizeof(sa);
 
-	if (!host_is_simulated())
-		return 0;
-	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0 ||
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+	    bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 ||
 	    getsockname(fd, (struct sockaddr *)&sa, &len) < 0)
 		return 0;
 	return ntohs(sa.sin_port);
+}
+
+unsigned host_port_free(void)
+{
+	return host_is_simulated() ? loopback_port(0) : 0;
+}
+
+unsigned host_port_api(unsigned want)
+{
+	unsigned port = loopback_port(want ? want : HOST_API_PORT);
+
+	if (port == 0 && !want)
+		port = loopback_port(0);
+	if (port == 0)
+		(void)cli_error("port %u of 127.0.0.1 is taken: choose another with --api",
+				want ? want : HOST_API_PORT);
+	return port;
 }

@@ -16,3 +16,6 @@ void host_port_close(unsigned port);
 MUST_USE int host_port_check(unsigned port);
 /* host_port_free(): a port of this machine nobody uses, if the host is simulated; 0: the host may choose. */
 unsigned host_port_free(void);
+
+/* host_port_api(): @want if it is free on 127.0.0.1; @want 0: HOST_API_PORT, or else any. Return: the port, 0 with a line printed. */
+unsigned host_port_api(unsigned want);

@@ -257,7 +257,7 @@ static void sim_qemu_network(struct sim_args *a, const struct host_sim_conf *con
 	unsigned b[4] = { 0 };
 
 	args_add(a, "-netdev");
-	args_add(a, "user,id=uplink,ipv6=off");
+	args_add(a, "user,id=uplink,ipv6=off,hostfwd=tcp:127.0.0.1:%u-:%d", conf->api_port, HOST_API_PORT);
 	args_add(a, "-device");
 	args_add(a, "virtio-net-pci,netdev=uplink,romfile=,mac=52:54:00:12:34:56");
 	if (!conf->link)
@@ -580,6 +580,7 @@ int host_sim_start(const struct host_sim_conf *conf, unsigned *ret_retries)
 				.mode = HOST_SIMULATED,
 				.pid = sim_pid("run/qemu.pid"),
 				.retries = try,
+				.api_port = conf->api_port,
 			};
 			return host_record_save(&record) < 0 ? 1 : 0;
 		}

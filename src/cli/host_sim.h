@@ -14,6 +14,7 @@ struct host_sim_conf {
 	const char *link_address; /* of that device, "10.77.0.1/24" */
 	const char *link_capture; /* file (pcap) that gets everything on it; NULL: none */
 	bool link_listen;         /* this one makes the socket, the other connects */
+	unsigned api_port;   /* of this machine's 127.0.0.1, leads to the server's EC2 API */
 	bool snapshot;       /* resume from HOME/ready-….snapshot; make it when there is none */
 };
 

@@ -70,6 +70,8 @@ const struct verb verbs[] = {
 	{ "volume rm", "VOLUME...", 1, -1, "Destroy volumes: their keys first", verb_volume_rm },
 	{ "host processes", "", 0, 0, "List the host's processes and what each may do",
 	  verb_host_processes },
+	{ "audit", "", 0, 0, "Show the last calls of the EC2 API: who, what, with what result",
+	  verb_audit },
 	{ "host certificate", "", 0, 0,
 	  "Print the certificate that identity documents are checked with", verb_host_certificate },
 	{ "host start", "", 0, -1, "Start the host: on this machine's KVM, or a simulated server",

@@ -15,7 +15,7 @@ _niter() {
 	image | volume | host | peer | network | subnet | group | key | account) sub=${COMP_WORDS[2]} ;;
 	esac
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		words="image run ps console stop start reboot rm ssh forward network subnet group key peer types volume host --help --version"
+		words="image run ps console stop start reboot rm ssh forward network subnet group key peer types volume host audit --help --version"
 	elif [ "$COMP_CWORD" -eq 2 ] && [[ $verb == image ]]; then
 		words="build put ls rm"
 	elif [ "$COMP_CWORD" -eq 2 ] && [[ $verb == forward ]]; then

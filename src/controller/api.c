@@ -514,6 +514,8 @@ static const struct {
 	{ "host.status", host_status },
 	{ "host.processes", host_processes },
 	{ "host.certificate", host_certificate },
+	{ "host.api_certificate", host_api_certificate },
+	{ "audit.tail", audit_read },
 	{ "host.stop", host_stop },
 	{ "type.list", type_list },
 	{ "image.list", image_list },

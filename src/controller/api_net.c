@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "controller/core_net.h"
+#include "controller/front/front.h"
 #include "controller/net_text.h"
 #include "controller/niterd.h"
 
@@ -326,7 +327,14 @@ void forward_add(struct conn *c, const json_t *params)
 
 	if (!params_take(c, params, table, ARRAY_SIZE(table)) || !instance_take(c, ref, &i))
 		return;
-	r = core_forward_add(&c->d->core, &i, &q, &c->op.forward, &f);
+	if (q.suggested_port == front_port(c->d))
+		q.suggested_port = 0;
+	r = q.host_port && q.host_port == front_port(c->d)
+		    ? fault_set(&f, EADDRINUSE, "InvalidParameterValue",
+				"choose another port of the host",
+				"port %llu of this host is the API's",
+				(unsigned long long)q.host_port)
+		    : core_forward_add(&c->d->core, &i, &q, &c->op.forward, &f);
 	if (r < 0) {
 		conn_fault(c, &f);
 		return;

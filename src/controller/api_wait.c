@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "controller/base64.h"
+#include "controller/front/front.h"
 #include "controller/net_text.h"
 #include "controller/niterd.h"
 
@@ -222,17 +223,19 @@ static void answer_certificate(struct conn *c, const struct ctl_bytes_certificat
 static json_t *json_of_host(struct daemon *d, const struct ctl_l_host *h)
 {
 	static const uint8_t none[CTL_FINGERPRINT_BYTES];
-	char print[2 * CTL_FINGERPRINT_BYTES + 1] = "";
+	char print[2 * CTL_FINGERPRINT_BYTES + 1] = "", api[FRONT_ADDRESS_MAX];
 
+	front_address(d, api);
 	if (memcmp(h->fingerprint, none, sizeof(none)) != 0)
 		net_fingerprint_text(print, h->fingerprint);
-	return json_pack("{s:s,s:s,s:i,s:i,s:i,s:I,s:I,s:s,s:s,s:b,s:s,s:s,s:s,s:s,s:s}", "mode",
-			 h->mode, "placement", h->placement, "cores", (int)h->cores, "threads",
-			 (int)h->threads, "cores_free", (int)h->cores_free, "ram_bytes",
+	return json_pack("{s:s,s:s,s:i,s:i,s:i,s:I,s:I,s:s,s:s,s:b,s:s,s:s,s:s,s:s,s:s,s:s}",
+			 "mode", h->mode, "placement", h->placement, "cores", (int)h->cores,
+			 "threads", (int)h->threads, "cores_free", (int)h->cores_free, "ram_bytes",
 			 (json_int_t)h->ram_bytes, "ram_free_bytes", (json_int_t)h->ram_free_bytes,
 			 "tpm", h->tpm_kind, "root_key", h->root_key, "lab", (int)h->lab,
 			 "security", h->security, "fingerprint", print, "network", h->network,
-			 "way_out", h->way_out, "state", d->host_stopping ? "stopping" : "running");
+			 "way_out", h->way_out, "api", api, "state",
+			 d->host_stopping ? "stopping" : "running");
 }
 
 /* The room is known: launch or start. */

@@ -331,6 +331,9 @@ method_fn network_list, peer_add, peer_list, peer_rm, peer_map, peer_unmap, forw
 void api_forward_look(struct conn *c);
 void api_forward_failed(struct daemon *d, unsigned host_port, const char *text);
 
+/* api_front.c */
+method_fn host_api_certificate, audit_read;
+
 /* live.c */
 struct live *live_find(struct daemon *d, const char *instance_id);
 /* live_network(): the service sockets of network card and metadata process; both are taken. */

@@ -24,7 +24,8 @@ enum {
 	UMOUNT_TRIES = 50,
 	UMOUNT_MS = 100,
 	ARG_MAX_BYTES = 96,
-	ARGS_MAX = 32
+	ARGS_MAX = 32,
+	API_PORT = 8773, /* of the uplink's address */
 };
 
 static const char state_dir[] = "/var/lib/niter";
@@ -122,8 +123,12 @@ static void args_make(struct args *a, const struct cmdline *c)
 	arg_add(a, "--placement=", c->placement);
 	if (c->lab)
 		arg_add(a, "--lab", "");
-	if (c->uplink.name[0])
+	if (c->uplink.name[0]) {
 		arg_add(a, "--uplink=", c->uplink.name);
+		(void)snprintf(name, sizeof(name), "%u.%u.%u.%u:%d", c->uplink.addr[0],
+			       c->uplink.addr[1], c->uplink.addr[2], c->uplink.addr[3], API_PORT);
+		arg_add(a, "--api=", name);
+	}
 	if (stat("/dev/tpmrm0", &st) == 0) {
 		arg_add(a, "--tpm=", "/dev/tpmrm0");
 		arg_add(a, "--tpm-kind=", c->tpm_kind);

@@ -23,8 +23,10 @@ enum { NITERD_MEM_MIB = 512, NITERD_PIDS = 32 };
 
 void controller_start(struct launcher *l)
 {
-	struct ctl_l_config conf = { .has_listener = l->listener >= 0, .has_state_dir = 1 };
-	int fds[2 + PORTS_MAX];
+	struct ctl_l_config conf = { .has_listener = l->listener >= 0,
+				     .has_api = l->api_fd >= 0,
+				     .has_state_dir = 1 };
+	int fds[3 + PORTS_MAX];
 	struct cgroup_limits lim;
 	char text[CTL_TEXT_MAX];
 	unsigned cnt = 0, i;
@@ -47,6 +49,8 @@ void controller_start(struct launcher *l)
 	conf.port_cnt = (uint16_t)l->port_cnt;
 	if (conf.has_listener)
 		fds[cnt++] = l->listener;
+	if (conf.has_api)
+		fds[cnt++] = l->api_fd;
 	fds[cnt++] = l->state_fd;
 	for (i = 0; i < l->port_cnt; i++)
 		fds[cnt++] = l->port[i];

@@ -9,6 +9,7 @@
  *   set.c        an instance's set of processes: its state machine and what the states do
  *   set_start.c  how a set is put together: checks, files, sockets, first messages
  *   set_net.c    the part of a set that has interfaces: network card, metadata process, their namespace and rings
+ *   api.c        the listening socket of the EC2 API
  *   wire.c       niter-wire: start, restart, its ports
  *   gateway.c    gateways: TAP in the host's namespace, ring, process
  *   nat.c        the ways out: uplink, forwarding, packet filter
@@ -21,6 +22,7 @@
  *   spawn.c cgroup.c cores.c memory.c jail_path.c ids.c state_dir.c seal.c nic.c nft.c   tools, no state of ours
  */
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -234,6 +236,7 @@ struct launcher {
 	enum cores_policy placement;
 	uint64_t reserve;
 	const char *overlay; /* ADDR:PORT of the wire's socket */
+	const char *api;     /* ADDR:PORT of the EC2 API; NULL: none */
 	const char *uplink;  /* device of the ways out; NULL: that of the default route */
 
 	struct loop loop;
@@ -242,7 +245,8 @@ struct launcher {
 	int state_fd, images_fd, volumes_fd, security_fd; /* directories below state_path */
 	int lock_fd;                                      /* the state directory again, locked */
 	int libexec_fd;
-	int listener; /* API socket (hosted), or -1 */
+	int listener; /* the operators' socket (hosted), or -1 */
+	int api_fd;   /* listening socket of the EC2 API, or -1 */
 	int port[PORTS_MAX];
 	int tpm;        /* until it is handed over */
 	int netns;      /* the network namespace the launcher is in */
@@ -459,6 +463,12 @@ MUST_USE int state_dir_open(struct launcher *l);
 MUST_USE int listener_open(const char *run_path, int *ret);
 /* The socket file, at the end: clients then say that no host runs, not that it does not answer. */
 void listener_remove(const char *run_path);
+
+/* ---- api.c */
+/* address_parse(): "127.0.0.1:8773". Return: 0, -EINVAL. */
+MUST_USE int address_parse(const char *text, struct sockaddr_in *ret);
+/* api_open(): api_fd, when there is to be one; a host whose address is taken runs without. */
+void api_open(struct launcher *l);
 
 /* ---- seal.c */
 MUST_USE int seal_caps(void);

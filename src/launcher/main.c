@@ -40,7 +40,7 @@ static const char usage[] =
 	"                      [--lab] [--control-port=PATH]... [--tpm=PATH "
 	"--tpm-kind=swtpm|hardware]\n"
 	"                      [--placement=auto|whole|shared] [--reserve-mib=N]\n"
-	"                      [--overlay=ADDR:PORT] [--uplink=DEVICE]\n";
+	"                      [--overlay=ADDR:PORT] [--uplink=DEVICE] [--api=ADDR:PORT]\n";
 
 static int placement_parse(const char *s, enum cores_policy *ret)
 {
@@ -66,6 +66,7 @@ static int number_parse(const char *s, uint64_t *ret)
 
 static int option(struct launcher *l, int opt, const char *arg)
 {
+	struct sockaddr_in address;
 	uint64_t n;
 	int r = 0;
 
@@ -105,6 +106,10 @@ static int option(struct launcher *l, int opt, const char *arg)
 	case 'o':
 		l->overlay = arg;
 		break;
+	case 'a':
+		l->api = arg;
+		r = address_parse(arg, &address);
+		break;
 	case 'u':
 		l->uplink = arg;
 		r = *arg && strlen(arg) < NIC_NAME_MAX && !strchr(arg, '/') ? 0 : -EINVAL;
@@ -134,6 +139,7 @@ static int arguments(struct launcher *l, int argc, char **argv)
 		{ "reserve-mib", required_argument, NULL, 'R' },
 		{ "overlay", required_argument, NULL, 'o' },
 		{ "uplink", required_argument, NULL, 'u' },
+		{ "api", required_argument, NULL, 'a' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int opt;
@@ -161,7 +167,7 @@ static void tables_init(struct launcher *l)
 
 	l->signal_fd = l->null_fd = l->state_fd = l->images_fd = l->volumes_fd = l->security_fd =
 		-1;
-	l->lock_fd = l->libexec_fd = l->listener = l->tpm = -1;
+	l->lock_fd = l->libexec_fd = l->listener = l->api_fd = l->tpm = -1;
 	l->netns = l->overlay_fd = l->wire_service = l->nat.sock = -1;
 	for (i = 0; i < PORTS_MAX; i++)
 		l->port[i] = -1;
@@ -291,6 +297,7 @@ static int start(struct launcher *l)
 	if (l->netns < 0)
 		return start_failed("/proc/self/ns/net", l->netns);
 	wire_open(l);
+	api_open(l);
 	nat_init(l);
 	if (!strcmp(l->mode, "hosted")) {
 		r = listener_open(l->run_path, &l->listener);

@@ -33,23 +33,6 @@ enum {
 
 /* ---- its socket ---- */
 
-static int overlay_parse(const char *text, struct sockaddr_in *ret)
-{
-	const char *colon = strrchr(text, ':');
-	char addr[INET_ADDRSTRLEN], *end;
-	unsigned long port;
-
-	if (!colon || (size_t)(colon - text) >= sizeof(addr))
-		return -EINVAL;
-	memcpy(addr, text, (size_t)(colon - text));
-	addr[colon - text] = 0;
-	port = strtoul(colon + 1, &end, 10);
-	if (!colon[1] || *end || port > UINT16_MAX)
-		return -EINVAL;
-	*ret = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
-	return inet_pton(AF_INET, addr, &ret->sin_addr) == 1 ? 0 : -EINVAL;
-}
-
 static int overlay_socket(const char *text)
 {
 	const int size = WIRE_BUFFER_BYTES;
@@ -57,7 +40,7 @@ static int overlay_socket(const char *text)
 	struct sockaddr_in sa;
 	int r;
 
-	r = overlay_parse(text, &sa);
+	r = address_parse(text, &sa);
 	if (r < 0)
 		return r;
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

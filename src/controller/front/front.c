@@ -24,21 +24,23 @@ enum {
 	LOOK_EVERY_NS = 100000000, /* time limits are looked at no more often */
 };
 
-static void peer_name(const struct sockaddr_storage *sa, char ret[64], uint32_t *ret_key)
+static void peer_name(const struct sockaddr_storage *sa, char ret[FRONT_ADDRESS_MAX],
+		      uint32_t *ret_key)
 {
 	char host[INET6_ADDRSTRLEN] = "";
 	const struct sockaddr_in *in = (const void *)sa;
 	const struct sockaddr_in6 *in6 = (const void *)sa;
 
 	*ret_key = 0;
-	snprintf(ret, 64, "-");
+	snprintf(ret, FRONT_ADDRESS_MAX, "-");
 	if (sa->ss_family == AF_INET) {
 		*ret_key = ntohl(in->sin_addr.s_addr);
-		snprintf(ret, 64, "%s:%u", inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host)),
+		snprintf(ret, FRONT_ADDRESS_MAX, "%s:%u",
+			 inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host)),
 			 ntohs(in->sin_port));
 	} else if (sa->ss_family == AF_INET6) {
 		memcpy(ret_key, &in6->sin6_addr.s6_addr[4], sizeof(*ret_key)); /* its /64 */
-		snprintf(ret, 64, "[%s]:%u",
+		snprintf(ret, FRONT_ADDRESS_MAX, "[%s]:%u",
 			 inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host)),
 			 ntohs(in6->sin6_port));
 	}
@@ -188,6 +190,30 @@ void front_timers(struct daemon *d, uint64_t now_ns, uint64_t *next)
 	*next = min_u64(*next, f->again ? now_ns : f->due_ns);
 }
 
+/* #syscalls:niterd getsockname */
+static void address_read(struct front *f)
+{
+	struct sockaddr_storage sa = { 0 };
+	const struct sockaddr_in *in = (const void *)&sa;
+	socklen_t len = sizeof(sa);
+	uint32_t key;
+
+	if (getsockname(f->listener, (struct sockaddr *)&sa, &len) < 0)
+		return;
+	peer_name(&sa, f->address, &key);
+	f->port = ntohs(in->sin_port); /* at the same place in both families */
+}
+
+void front_address(const struct daemon *d, char ret[FRONT_ADDRESS_MAX])
+{
+	snprintf(ret, FRONT_ADDRESS_MAX, "%s", d->front ? d->front->address : "");
+}
+
+unsigned front_port(const struct daemon *d)
+{
+	return d->front ? d->front->port : 0;
+}
+
 int front_new(struct daemon *d, int listener, bool files)
 {
 	CLEANUP(fd_closep) int own = listener;
@@ -217,8 +243,14 @@ int front_new(struct daemon *d, int listener, bool files)
 		return r;
 	}
 	f->listener = TAKE_FD(own);
-	log_info("front.listens", "connections=%d", FRONT_CONN_MAX);
+	address_read(f);
+	log_info("front.listens", "address=%s connections=%d", f->address, FRONT_CONN_MAX);
 	return 0;
+}
+
+int front_audit(struct daemon *d, size_t max, char **ret)
+{
+	return d->front ? audit_tail(d->front->audit, max, ret) : -ENOENT;
 }
 
 /* Exchanges that wait for somebody are not freed: the process ends. */

@@ -19,6 +19,7 @@
 struct front;
 
 enum {
+	FRONT_ADDRESS_MAX = 64,
 	FRONT_CONN_MAX = 1024,
 	FRONT_EXCHANGES_MAX = 2048, /* requests under way, those whose clients have gone included */
 };
@@ -42,8 +43,16 @@ void front_timers(struct daemon *d, uint64_t now_ns, uint64_t *next);
 /* front_turn_end(): the answers given so far leave. @durable: false: those given in a turn are InternalError instead. */
 void front_turn_end(struct daemon *d, bool durable);
 
+/* front_address(): where it listens, "10.0.2.15:8773"; empty: nowhere. */
+void front_address(const struct daemon *d, char ret[FRONT_ADDRESS_MAX]);
+/* front_port(): its port; 0: none. */
+unsigned front_port(const struct daemon *d);
+
 /* front_certificate(): PEM, for clients that must trust it. Return: 0 and *ret (owned), -ENOENT: no listener, -errno. */
 MUST_USE int front_certificate(struct daemon *d, char **ret);
+
+/* front_audit(): the last lines of the audit log, at most @max bytes. Return: 0 and *ret (owned), -ENOENT: no listener, -errno. */
+MUST_USE int front_audit(struct daemon *d, size_t max, char **ret);
 
 /* front_retry(): @x goes on where auth_check() said -EINPROGRESS. */
 void front_retry(struct exchange *x);

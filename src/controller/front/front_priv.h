@@ -95,6 +95,8 @@ struct front {
 	struct front_conn *conns, *dead, *again, **again_tail;
 	size_t conn_cnt, call_cnt, in_big, out_total;
 	struct front_call *held, **held_tail;
+	char address[FRONT_ADDRESS_MAX];
+	unsigned port;
 	uint64_t numbers; /* connections so far */
 	uint64_t due_ns;  /* when the time limits are looked at next */
 };
