@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -21,12 +22,34 @@
 
 enum { NITERD_MEM_MIB = 512, NITERD_PIDS = 32 };
 
+/*
+ * niterd's channel to the security process: it asks there for secrets of access keys and KMS, and holds neither. Return: its end
+ * (owned), -errno: then it goes on without.
+ */
+static int security_channel(struct launcher *l)
+{
+	struct ctl_sec_channel ch = { .purpose = CTL_KEY_FOR_NITERD };
+	CLEANUP(fd_closep) int mine = -1, theirs = -1;
+	uint32_t seq;
+	int r;
+
+	r = fd_socketpair(SOCK_SEQPACKET, &mine, &theirs);
+	if (r == 0)
+		r = security_grant(l, &ch, theirs, &seq);
+	if (r < 0) {
+		log_err("niterd.no_keys", "text=\"%s\"", strerrordesc_np(-r));
+		return r;
+	}
+	return TAKE_FD(mine);
+}
+
 void controller_start(struct launcher *l)
 {
+	CLEANUP(fd_closep) int security = -1;
 	struct ctl_l_config conf = { .has_listener = l->listener >= 0,
 				     .has_api = l->api_fd >= 0,
 				     .has_state_dir = 1 };
-	int fds[3 + PORTS_MAX];
+	int fds[4 + PORTS_MAX];
 	struct cgroup_limits lim;
 	char text[CTL_TEXT_MAX];
 	unsigned cnt = 0, i;
@@ -52,6 +75,10 @@ void controller_start(struct launcher *l)
 	if (conf.has_api)
 		fds[cnt++] = l->api_fd;
 	fds[cnt++] = l->state_fd;
+	security = security_channel(l);
+	conf.has_security = security >= 0;
+	if (conf.has_security)
+		fds[cnt++] = security;
 	for (i = 0; i < l->port_cnt; i++)
 		fds[cnt++] = l->port[i];
 	if (child_send(l->niterd, CTL_L_CONFIG, 0, &conf, fds, cnt) < 0)

@@ -248,6 +248,8 @@ static void job_run(struct launcher *l, struct job *j, const struct ctl_l_volume
 		return job_fail(l, j, r, "cannot make the key channel: %s", strerrordesc_np(-r));
 	memcpy(ch.account_id, c->account_id, sizeof(ch.account_id));
 	memcpy(ch.volume_id, c->volume_id, sizeof(ch.volume_id));
+	memcpy(ch.kms_key_id, c->kms_key_id,
+	       sizeof(ch.kms_key_id)); /* niter-security looks at it */
 	r = security_grant(l, &ch, sec_end, &j->sec_seq);
 	if (r < 0)
 		return job_fail(l, j, r, "the security process takes no grants: %s",

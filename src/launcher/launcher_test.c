@@ -372,7 +372,7 @@ static void instance__runs_shows_its_jail_and_ends_by_itself(void **state)
 	check_line(all, "niter-security", "\"fds\":[\"/dev/null\",\"pipe\",\"pipe\",\"socket\"]");
 	check_line(all, "niterd",
 		   "\"fds\":[\"/dev/"
-		   "null\",\"directory\",\"pipe\",\"pipe\",\"socket\",\"socket\",\"socket\"]");
+		   "null\",\"directory\",\"pipe\",\"pipe\",\"socket\",\"socket\",\"socket\",\"socket\"]");
 	check_line(all, "niter-hypervisor",
 		   "\"fds\":[\"/dev/kvm\",\"/dev/"
 		   "null\",\"file\",\"memfd:guest-ram\",\"pipe\",\"pipe\",\"socket\",\"socket\","
