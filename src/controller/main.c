@@ -71,6 +71,7 @@ static int nonblock(int fd)
 /* What the launcher hands over first. */
 struct config {
 	int listener, api_fd, state_fd, security_fd; /* -1: not given */
+	int null_keys_fd; /* the other end of security_fd, when there is no host */
 	int port[PORT_MAX];
 	unsigned port_cnt;
 	char host_mode[CTL_NAME_MAX];
@@ -110,7 +111,7 @@ static int config_read(struct config *ret)
 /* @null: there is no launcher, so no jail and no channel either. */
 static int sandbox(const struct config *cfg, bool null)
 {
-	int keep[PORT_MAX + 5];
+	int keep[PORT_MAX + 6];
 	size_t cnt = 0;
 	struct sandbox_conf conf = { .profile = &sandbox_profile_niterd,
 				     .nofile_max = FDS_MAX,
@@ -119,7 +120,9 @@ static int sandbox(const struct config *cfg, bool null)
 
 	if (!null)
 		keep[cnt++] = CTL_FD;
-	else if (setenv("NITER_UNJAILED", "1", 1) < 0)
+	else
+		keep[cnt++] = cfg->null_keys_fd;
+	if (null && setenv("NITER_UNJAILED", "1", 1) < 0)
 		return -errno;
 	keep[cnt++] = cfg->state_fd;
 	if (cfg->listener >= 0)
@@ -216,6 +219,9 @@ static int dispatch(struct daemon *d, const struct loop_event *ev)
 		return 0;
 	case REF_SECURITY:
 		security_link_event(&d->security, ev->events);
+		return 0;
+	case REF_SECURITY_NULL:
+		null_keys_event();
 		return 0;
 	case REF_FRONT:
 		front_accept(d);
@@ -317,6 +323,8 @@ static int run_null(struct daemon *d, struct null_options *o)
 	if (r >= 0)
 		r = cfg.state_fd = null_state(o);
 	if (r >= 0)
+		r = null_keys_init(o, cfg.state_fd, &cfg.security_fd, &cfg.null_keys_fd);
+	if (r >= 0)
 		r = sandbox(&cfg, true);
 	if (r == 0 && o->state)
 		r = state_open(d, &cfg);
@@ -328,6 +336,10 @@ static int run_null(struct daemon *d, struct null_options *o)
 		r = core_accounts_init(&d->core);
 	if (r == 0)
 		r = loop_init(&d->loop);
+	if (r == 0)
+		r = security_open(d, &cfg);
+	if (r == 0)
+		r = null_keys_start(d, o);
 	if (r == 0)
 		r = null_start(d, o);
 	if (r < 0)
@@ -397,6 +409,7 @@ int main(int argc, char **argv)
 	net_free(&d);
 	link_done(&d);
 	null_free(&d);
+	null_keys_done();
 	store_free(d.core.st);
 	return r < 0;
 }

@@ -20,12 +20,19 @@ enum {
 	NULL_IMAGES_MAX = 16,
 	NULL_PORT = 8773,
 	NULL_DISK_MIB = 1024, /* of an image, unless told */
-	NULL_SECRET_MAX = 128,
+	NULL_OWNERS_MAX = 8, /* accounts besides the first */
 };
 
 struct null_image {
 	char name[MODEL_NAME_MAX];
 	uint64_t disk_mib;
+};
+
+/* An account and its access key, as tests know them. */
+struct null_owner {
+	char account[CTL_ID_MAX];
+	char access_key_id[CTL_ID_MAX];
+	const char *secret; /* 40 characters; NULL: made, or there since an earlier start */
 };
 
 struct null_options {
@@ -35,6 +42,8 @@ struct null_options {
 	const char *state; /* directory; NULL: in memory only */
 	char account[CTL_ID_MAX];
 	struct place place;
+	struct null_owner owner[NULL_OWNERS_MAX];
+	size_t owner_cnt;
 	struct null_image image[NULL_IMAGES_MAX];
 	size_t image_cnt;
 	unsigned cores;                     /* of the host that is not there; 0: without end */
@@ -63,6 +72,16 @@ MUST_USE int null_listen(struct null_options *o);
 MUST_USE int null_state(const struct null_options *o);
 /* null_start(): images and recovery, once the store is open. */
 MUST_USE int null_start(struct daemon *d, const struct null_options *o);
+
+/* null_keys.c: what stands in for the security process. */
+/* null_keys_init(): before the sandbox closes. *ret_link: for security_link_open(); *ret_engine: also to be kept open. */
+MUST_USE int null_keys_init(const struct null_options *o, int state_fd, int *ret_link,
+			    int *ret_engine);
+/* null_keys_start(): answers from now on; accounts and access keys of the command line are there, and are printed. */
+MUST_USE int null_keys_start(struct daemon *d, const struct null_options *o);
+void null_keys_event(void);
+void null_keys_done(void);
+
 /* null_say(): what this is and where it listens, on standard error and in the log. */
 void null_say(const struct null_options *o);
 /* null_acts(): what the core wants. Return: 0, -ENOMEM. */

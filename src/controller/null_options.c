@@ -27,6 +27,7 @@ enum {
 	OPT_RAM,
 	OPT_KEY_ID,
 	OPT_SECRET,
+	OPT_OWNER,
 	OPT_HELP,
 };
 
@@ -44,6 +45,7 @@ static const struct option options[] = {
 	{ "memory", required_argument, NULL, OPT_RAM },
 	{ "access-key-id", required_argument, NULL, OPT_KEY_ID },
 	{ "secret-access-key", required_argument, NULL, OPT_SECRET },
+	{ "other-account", required_argument, NULL, OPT_OWNER },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ NULL, 0, NULL, 0 },
 };
@@ -69,7 +71,10 @@ void null_usage(int fd)
 		"default 172.31.0.0/16\n"
 		"  --cores N, --memory MIB    what instances may hold together; default: no end\n"
 		"  --access-key-id ID, --secret-access-key SECRET\n"
-		"                             of the account; default: made and printed\n");
+		"                             of the account; default: made and printed\n"
+		"  --other-account NUMBER:ID:SECRET\n"
+		"                             one more account and its access key; may be "
+		"repeated\n");
 }
 
 static int number_parse(const char *s, unsigned long max, unsigned long *ret)
@@ -153,6 +158,29 @@ static int account_parse(const char *s, struct null_options *o)
 	return 0;
 }
 
+static bool key_id_good(const char *s, size_t len)
+{
+	return len >= 16 && len < CTL_ID_MAX &&
+	       strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") >= len;
+}
+
+/* NUMBER:ID:SECRET */
+static int owner_parse(const char *s, struct null_options *o)
+{
+	struct null_owner w = { .secret = NULL };
+	const char *id = strchr(s, ':'), *secret = id ? strchr(id + 1, ':') : NULL;
+
+	if (!secret || id - s != 12 || strspn(s, "0123456789") != 12 ||
+	    !key_id_good(id + 1, (size_t)(secret - id - 1)) ||
+	    strlen(secret + 1) != CTL_API_SECRET_BYTES || o->owner_cnt == NULL_OWNERS_MAX)
+		return -EINVAL;
+	memcpy(w.account, s, 12);
+	memcpy(w.access_key_id, id + 1, (size_t)(secret - id - 1));
+	w.secret = secret + 1;
+	o->owner[o->owner_cnt++] = w;
+	return 0;
+}
+
 static int option_take(int opt, const char *arg, struct null_options *o)
 {
 	unsigned long v = 0;
@@ -186,10 +214,12 @@ static int option_take(int opt, const char *arg, struct null_options *o)
 		return r;
 	case OPT_KEY_ID:
 		o->access_key_id = arg;
-		return 0;
+		return key_id_good(arg, strlen(arg)) ? 0 : -EINVAL;
 	case OPT_SECRET:
 		o->secret = arg;
-		return strlen(arg) < NULL_SECRET_MAX ? 0 : -EINVAL;
+		return strlen(arg) == CTL_API_SECRET_BYTES ? 0 : -EINVAL;
+	case OPT_OWNER:
+		return owner_parse(arg, o);
 	case OPT_HELP:
 		o->help = true;
 		return 0;

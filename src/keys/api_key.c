@@ -102,8 +102,8 @@ static int secret_draw(uint8_t ret[API_SECRET_BYTES])
 	return r < 0 ? -EIO : 0;
 }
 
-int api_key_new(const struct key *k, const char *account, const char *id,
-		uint8_t ret[API_SECRET_BYTES], uint8_t ret_sealed[API_SEALED_BYTES])
+int api_key_seal(const struct key *k, const char *account, const char *id,
+		 const uint8_t secret[API_SECRET_BYTES], uint8_t ret_sealed[API_SEALED_BYTES])
 {
 	uint8_t info[USE_MAX], aad[USE_MAX];
 	struct box_use use;
@@ -113,10 +113,19 @@ int api_key_new(const struct key *k, const char *account, const char *id,
 		return -EINVAL;
 	head_write(ret_sealed);
 	r = use_write(account, id, ret_sealed, info, aad, &use);
+	return r < 0 ? r : box_seal(k, &use, secret, API_SECRET_BYTES, ret_sealed + HEAD_BYTES);
+}
+
+int api_key_new(const struct key *k, const char *account, const char *id,
+		uint8_t ret[API_SECRET_BYTES], uint8_t ret_sealed[API_SEALED_BYTES])
+{
+	int r;
+
+	if (!owner_ok(account, id))
+		return -EINVAL;
+	r = secret_draw(ret);
 	if (r == 0)
-		r = secret_draw(ret);
-	if (r == 0)
-		r = box_seal(k, &use, ret, API_SECRET_BYTES, ret_sealed + HEAD_BYTES);
+		r = api_key_seal(k, account, id, ret, ret_sealed);
 	if (r < 0)
 		mem_wipe(ret, API_SECRET_BYTES);
 	return r;

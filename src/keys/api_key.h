@@ -28,6 +28,11 @@ enum {
 MUST_USE int api_key_new(const struct key *k, const char *account, const char *id,
 			 uint8_t ret[API_SECRET_BYTES], uint8_t ret_sealed[API_SEALED_BYTES]);
 
+/* api_key_seal(): the same with a secret that exists already; for niterd without a host, whose tests bring their own. */
+MUST_USE int api_key_seal(const struct key *k, const char *account, const char *id,
+			  const uint8_t secret[API_SECRET_BYTES],
+			  uint8_t ret_sealed[API_SEALED_BYTES]);
+
 /**
  * api_key_derive() - a signing key
  * @sealed: bytes nobody vouches for
