@@ -286,10 +286,11 @@ void ec2_read_rule(struct ec2_call *c, const struct query_at *at, const struct g
 		   struct group_rule *rule)
 {
 	const char *id = query_str(at, "ReferencedGroupId");
-	struct net_block b = ec2_read_block(at, "CidrIpv4", !id);
+	struct net_block b;
 
 	query_unsupported(at, "CidrIpv6", NULL);
 	query_unsupported(at, "PrefixListId", NULL);
+	b = ec2_read_block(at, "CidrIpv4", !id);
 	if (id && query_any(at, "CidrIpv4"))
 		query_refuse(at, "InvalidParameterCombination",
 			     "Give CidrIpv4 or ReferencedGroupId");
