@@ -19,7 +19,7 @@
 #include "controller/net_text.h"
 #include "controller/niterd.h"
 
-enum { BACKLOG = 512, RETRY_NS = 1000000000 };
+enum { BACKLOG = 512, RETRY_NS = 1000000000, NULL_INSTANCES_MAX = 1000000 };
 
 int null_listen(struct null_options *o)
 {
@@ -117,6 +117,18 @@ static int recover(struct daemon *d)
 	return core_recover(&d->core, (const char(*)[CTL_ID_MAX])live, live_cnt, recover_each, d);
 }
 
+/* What the host that is not there has. Nothing but memory bounds how many rows there may be. */
+static void room_set(struct core *c, const struct null_options *o)
+{
+	c->limits.instances = NULL_INSTANCES_MAX;
+	c->capacity = (struct core_capacity){
+		.known = o->cores || o->ram_mib,
+		.whole_cores = o->cores > 0,
+		.cores = o->cores,
+		.ram_bytes = o->ram_mib ? o->ram_mib * MIB : UINT64_MAX / 2,
+	};
+}
+
 int null_start(struct daemon *d, const struct null_options *o)
 {
 	struct null_host *h = calloc(1, sizeof(*h));
@@ -126,6 +138,7 @@ int null_start(struct daemon *d, const struct null_options *o)
 		return -ENOMEM;
 	h->o = o;
 	d->null = h;
+	room_set(&d->core, o);
 	for (size_t k = 0; r == 0 && k < o->image_cnt; k++)
 		r = image_ensure(d, o, &o->image[k]);
 	if (r == 0)
