@@ -138,7 +138,6 @@ int null_start(struct daemon *d, const struct null_options *o)
 		return -ENOMEM;
 	h->o = o;
 	d->null = h;
-	d->core.limits.instances = NULL_INSTANCES_MAX;
 	room_set(&d->core, o);
 	for (size_t k = 0; r == 0 && k < o->image_cnt; k++)
 		r = image_ensure(d, o, &o->image[k]);

@@ -21,7 +21,6 @@ enum {
 	NULL_PORT = 8773,
 	NULL_DISK_MIB = 1024, /* of an image, unless told */
 	NULL_OWNERS_MAX = 8, /* accounts besides the first */
-	NULL_INSTANCES_MAX = 100000,
 };
 
 struct null_image {
