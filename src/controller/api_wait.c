@@ -159,6 +159,7 @@ static void check_one(struct conn *c)
 	case OP_PROCESSES:
 	case OP_HOST_STOP:
 	case OP_UPLOAD:
+	case OP_ACCOUNT:
 		break;
 	}
 }

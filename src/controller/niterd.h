@@ -69,6 +69,7 @@ enum op_kind {
 	OP_HOST_STOP,
 	OP_UPLOAD,
 	OP_FORWARD, /* the launcher's answer about a port */
+	OP_ACCOUNT, /* the security process's answer: a secret access key */
 };
 
 struct op {
@@ -331,6 +332,9 @@ method_fn network_list, peer_add, peer_list, peer_rm, peer_map, peer_unmap, forw
 /* api_forward_look(): is it ready? api_forward_failed(): the launcher refused it. */
 void api_forward_look(struct conn *c);
 void api_forward_failed(struct daemon *d, unsigned host_port, const char *text);
+
+/* api_accounts.c */
+method_fn account_create, account_list, account_rm, account_key_create, account_key_rm;
 
 /* api_front.c */
 method_fn host_api_certificate, audit_read;
