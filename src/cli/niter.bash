@@ -15,7 +15,7 @@ _niter() {
 	image | volume | host | peer | network | subnet | group | key | account) sub=${COMP_WORDS[2]} ;;
 	esac
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		words="image run ps console stop start reboot rm ssh forward network subnet group key peer types volume host audit --help --version"
+		words="image run ps console stop start reboot rm ssh forward network subnet group key account peer types volume host audit --help --version"
 	elif [ "$COMP_CWORD" -eq 2 ] && [[ $verb == image ]]; then
 		words="build put ls rm"
 	elif [ "$COMP_CWORD" -eq 2 ] && [[ $verb == forward ]]; then
@@ -32,6 +32,8 @@ _niter() {
 		words="ls create rm allow deny"
 	elif [ "$COMP_CWORD" -eq 2 ] && [[ $verb == key ]]; then
 		words="ls create import rm"
+	elif [ "$COMP_CWORD" -eq 2 ] && [[ $verb == account ]]; then
+		words="create ls rm key"
 	elif [ "$COMP_CWORD" -eq 2 ] && [[ $verb == peer ]]; then
 		words="add ls rm map unmap"
 	else
@@ -64,6 +66,8 @@ _niter() {
 			"reboot ") words="$(_niter_things ps) $common" ;;
 			"ssh ") words="$(_niter_things ps) --user -i --timeout $common" ;;
 			"forward ") words="$(_niter_things ps) ls rm --host-port $common" ;;
+			"account rm") words="$(niter account ls 2>/dev/null | sed -n '2,$s/^\([^ ]*\) *\([^ ]*\).*/\1 \2/p') $common" ;;
+			"account key") words="create rm $(niter account ls 2>/dev/null | sed -n '2,$s/ \{2,\}/ /gp' | cut -d' ' -f1-3) $common" ;;
 			"peer rm" | "peer map" | "peer unmap")
 				words="$(_niter_things 'peer ls') $common"
 				[[ $sub == rm ]] || words="$words --ip --vpc"
