@@ -172,7 +172,10 @@ MUST_USE int core_image_add(struct core *c, const struct image *i, struct fault 
 /* core_image_rm(): forgets it, unless an instance would miss its kernel; the caller removes the files. */
 MUST_USE int core_image_rm(struct core *c, const struct image *i, struct fault *f);
 
-/* core_volume_new(): a blank volume that no instance has. */
+/* core_volume_add(): a blank volume that no instance has; @wish: from volume_type_check(), with its KMS key. */
+MUST_USE int core_volume_add(struct core *c, const char *account, const struct volume *wish,
+			     struct core_acts *acts, struct volume *ret, struct fault *f);
+/* core_volume_new(): the same, of the default type, as big as somebody likes. */
 MUST_USE int core_volume_new(struct core *c, const char *account, uint64_t bytes,
 			     struct core_acts *acts, struct volume *ret, struct fault *f);
 /* core_volume_rm(): delete an available or broken volume. */

@@ -10,8 +10,7 @@
 #include "base/num.h"
 #include "controller/core_priv.h"
 #include "controller/ids.h"
-
-enum { VOLUME_MAX_TIB = 16 };
+#include "controller/volume_types.h"
 
 int core_image_name_check(struct core *c, const char *account, const char *name, struct fault *f)
 {
@@ -65,17 +64,15 @@ int core_image_rm(struct core *c, const struct image *i, struct fault *f)
 	return r < 0 ? fault_internal(f, r, "forgetting the image") : 0;
 }
 
-int core_volume_new(struct core *c, const char *account, uint64_t bytes, struct core_acts *acts,
-		    struct volume *ret, struct fault *f)
+int core_volume_add(struct core *c, const char *account, const struct volume *wish,
+		    struct core_acts *acts, struct volume *ret, struct fault *f)
 {
-	struct volume v = { .state = VOLUME_CREATING };
+	struct volume v = *wish;
 	size_t acts_before = acts->cnt;
 	int r;
 
-	if (bytes == 0 || bytes > VOLUME_MAX_TIB * 1024 * GIB)
-		return fault_set(f, EINVAL, "InvalidParameterValue", "as in --size 10G",
-				 "a volume holds between 1 byte and %d TiB", VOLUME_MAX_TIB);
-	v.size = align_up(bytes, MODEL_BLOCK);
+	v.state = VOLUME_CREATING;
+	v.size = align_up(v.size, MODEL_BLOCK);
 	v.created_ms = c->env.now_ms(c->env.ptr);
 	snprintf(v.account, sizeof(v.account), "%s", account);
 	r = core_id_new(c, ID_VOLUME, v.id);
@@ -89,6 +86,20 @@ int core_volume_new(struct core *c, const char *account, uint64_t bytes, struct 
 	}
 	*ret = v;
 	return 0;
+}
+
+int core_volume_new(struct core *c, const char *account, uint64_t bytes, struct core_acts *acts,
+		    struct volume *ret, struct fault *f)
+{
+	struct volume_wish w = { .bytes = bytes, .any_size = true };
+	struct volume v = { .size = 0 };
+	int r;
+
+	if (bytes == 0)
+		return fault_set(f, EINVAL, "InvalidParameterValue", "as in --size 10G",
+				 "a volume holds at least 1 byte");
+	r = volume_type_check(&w, &v, f);
+	return r < 0 ? r : core_volume_add(c, account, &v, acts, ret, f);
 }
 
 int core_volume_rm(struct core *c, const struct volume *v, struct core_acts *acts, struct fault *f)

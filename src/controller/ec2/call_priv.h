@@ -20,6 +20,9 @@ ec2_fn ec2_absent;
 MUST_USE int ec2_call_digest(const struct ec2_call *c, const char *const *left_out,
 			     uint8_t ret[32]);
 
+/* ec2_word_in(): is @word one of the words of @list, which are separated by blanks? */
+bool ec2_word_in(const char *list, const char *word);
+
 /* Client tokens (token.c). */
 enum { EC2_TOKEN_MAX = 65, EC2_TOKEN_KEPT_MS = 25 * 3600 * 1000 };
 /* token_read(): ClientToken, checked. NULL: none, or a fault. */

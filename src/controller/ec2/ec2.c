@@ -124,6 +124,12 @@ static int call_identify(struct ec2_call *c)
 	return 0;
 }
 
+static int refuse_dry(struct ec2_call *c)
+{
+	return ec2_refuse(c, "DryRunOperation",
+			  "Request would have succeeded, but DryRun flag is set.");
+}
+
 /* The frame is begun before the handler, whose members follow. */
 static void answer_begin(struct ec2_call *c)
 {
@@ -158,17 +164,16 @@ static int call_run(struct ec2_call *c)
 	if (r < 0)
 		return r;
 	answer_begin(c);
-	if (r > 0 && !dry)
-		return c->row->replay(c, result);
-	r = r > 0 ? 0 : c->row->fn(c);
+	if (r > 0)
+		return dry ? refuse_dry(c) : c->row->replay(c, result);
+	r = c->row->fn(c);
 	if (r < 0)
 		return r;
 	if (query_failed(&c->q))
 		return -EINVAL;
 	r = query_leftovers(&c->q);
 	if (r == 0 && dry)
-		r = ec2_refuse(c, "DryRunOperation",
-			       "Request would have succeeded, but DryRun flag is set.");
+		r = refuse_dry(c);
 	if (r == 0 && token)
 		r = token_keep(c, token);
 	return r;
@@ -286,8 +291,7 @@ void ec2_call_finish(struct ec2_call *c, int r)
 	if (r >= 0)
 		r = query_leftovers(&c->q);
 	if (r >= 0 && query_bool(&c->in, "DryRun", false))
-		r = ec2_refuse(c, "DryRunOperation",
-			       "Request would have succeeded, but DryRun flag is set.");
+		r = refuse_dry(c);
 	call_reply(c, r);
 }
 

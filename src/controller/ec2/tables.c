@@ -14,10 +14,12 @@ const struct ec2_action *const ec2_tables[] = {
 	ec2_account_actions,
 	ec2_group_actions,
 	ec2_instance_actions,
+	ec2_image_actions,
 	ec2_interface_actions,
 	ec2_key_actions,
 	ec2_network_actions,
 	ec2_tag_actions,
+	ec2_volume_actions,
 	ec2_type_actions,
 	NULL,
 };

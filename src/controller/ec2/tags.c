@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "controller/ec2/call_priv.h"
 
 enum { KEY_UNITS_MAX = 127, VALUE_UNITS_MAX = 255 }; /* UTF-16 units */
 
@@ -78,8 +79,7 @@ void tags_read(struct ec2_call *c, const struct query_at *at, struct tag_list *r
 	tags_append(at, ret);
 }
 
-/* Is @word one of the words of @list, which are separated by blanks? */
-static bool word_in(const char *list, const char *word)
+bool ec2_word_in(const char *list, const char *word)
 {
 	size_t len = strlen(word);
 
@@ -106,7 +106,7 @@ void tags_read_spec(struct ec2_call *c, const char *type, const char *allowed, s
 
 		if (strcmp(is, type) == 0) {
 			tags_append(&spec, ret);
-		} else if (!word_in(allowed, is)) {
+		} else if (!ec2_word_in(allowed, is)) {
 			log_escape(safe, sizeof(safe), is, strlen(is));
 			query_refuse(
 				&spec, "InvalidParameterValue",
