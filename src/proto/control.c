@@ -219,6 +219,12 @@ static const struct field vpc_mappings_fields[] = {
 static const struct field vpc_stats_fields[] = {
 	BYTES(ctl_vpc_stats, lines),
 };
+static const struct field vpc_probe_fields[] = {
+	STR(ctl_vpc_probe, interface_id),
+};
+static const struct field vpc_probed_fields[] = {
+	STR(ctl_vpc_probed, interface_id), U64(ctl_vpc_probed, frames), BOOL(ctl_vpc_probed, asked),
+};
 static const struct field wire_peer_fields[] = {
 	U32(ctl_wire_peer, peer), U8(ctl_wire_peer, family), RAW(ctl_wire_peer, addr), U16(ctl_wire_peer, port),
 	RAW(ctl_wire_peer, fingerprint),
@@ -244,7 +250,7 @@ static const struct field metadata_config_fields[] = {
 static const struct field metadata_options_fields[] = {
 	BOOL(ctl_metadata_options, enabled), U8(ctl_metadata_options, hop_limit),
 	BOOL(ctl_metadata_options, tokens_optional), RAW(ctl_metadata_options, vpc_addr),
-	U8(ctl_metadata_options, vpc_prefix), STR(ctl_metadata_options, domain),
+	U8(ctl_metadata_options, vpc_prefix), STR(ctl_metadata_options, domain), BOOL(ctl_metadata_options, dns_off),
 };
 static const struct field metadata_item_fields[] = {
 	STR(ctl_metadata_item, path), BOOL(ctl_metadata_item, more), BYTES(ctl_metadata_item, data),
@@ -447,6 +453,8 @@ static const struct message messages[] = {
 	{ .type = CTL_VPC_MAPPINGS_DEL, BODY(vpc_mappings_fields) },
 	{ .type = CTL_VPC_STATS_READ },
 	{ .type = CTL_VPC_STATS, BODY(vpc_stats_fields) },
+	{ .type = CTL_VPC_PROBE, BODY(vpc_probe_fields) },
+	{ .type = CTL_VPC_PROBED, BODY(vpc_probed_fields) },
 	{ .type = CTL_WIRE_PEER_SET, BODY(wire_peer_fields) },
 	{ .type = CTL_WIRE_PEER_DEL, BODY(wire_peer_ref_fields) },
 	{ .type = CTL_WIRE_CONFIG, .fd_min = 3, .fd_max = 3, BODY(wire_config_fields) },

@@ -146,6 +146,8 @@ enum ctl_type {
 	CTL_VPC_MAPPINGS_DEL = 0x0704,
 	CTL_VPC_STATS_READ = 0x0705,     /* card, wire and gateway; CTL_VPC_STATS */
 	CTL_VPC_STATS = 0x0785,
+	CTL_VPC_PROBE = 0x0706,          /* card: the guest is asked for its own address (ARP); CTL_VPC_PROBED, at once */
+	CTL_VPC_PROBED = 0x0786,         /* card: frames of the guest so far. More of them at the next probe: it lives */
 	CTL_WIRE_PEER_SET = 0x0710,      /* wire: another host */
 	CTL_WIRE_PEER_DEL = 0x0711,
 	/* launcher -> wire */
@@ -471,6 +473,14 @@ struct ctl_vpc_mappings {
 	uint16_t mapping_cnt;
 	struct ctl_vpc_mapping mapping[CTL_MAPPINGS_MAX];
 };
+struct ctl_vpc_probe {
+	char interface_id[CTL_ID_MAX];
+};
+struct ctl_vpc_probed {
+	char interface_id[CTL_ID_MAX];
+	uint64_t frames; /* that its guest sent since the card serves it, whatever became of them */
+	uint8_t asked;   /* 0: nobody could be asked: no driver runs, or the interface is not set */
+};
 /* Counters: "interface_id name value" a line. */
 struct ctl_vpc_stats {
 	struct ctl_bytes_chunk lines;
@@ -510,6 +520,7 @@ struct ctl_metadata_options {
 	uint8_t tokens_optional; /* 0: a request without token is answered 401 */
 	uint8_t vpc_addr[4], vpc_prefix; /* names of addresses inside are answered */
 	char domain[CTL_NAME_MAX];
+	uint8_t dns_off; /* 1: every query is refused */
 };
 struct ctl_metadata_item {
 	char path[CTL_PATH_MAX]; /* below the version: "meta-data/instance-id", "user-data" */
@@ -672,6 +683,8 @@ union ctl_any {
 	struct ctl_vpc_routes vpc_routes;
 	struct ctl_vpc_mappings vpc_mappings;
 	struct ctl_vpc_stats vpc_stats;
+	struct ctl_vpc_probe vpc_probe;
+	struct ctl_vpc_probed vpc_probed;
 	struct ctl_wire_peer wire_peer;
 	struct ctl_wire_peer_ref wire_peer_ref;
 	struct ctl_wire_config wire_config;

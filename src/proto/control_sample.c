@@ -154,6 +154,10 @@ static const struct ctl_vpc_mappings mappings = {
 	.mapping = { { .family = CTL_IPV4, .addr = { 172, 31, 16, 6 }, .mac = { 2, 0, 0, 0, 0, 2 }, .peer = 0 },
 		     { .mac = { 2, 0, 0, 0, 0, 3 }, .peer = 7 } },
 };
+static const struct ctl_vpc_probe vpc_probe = { .interface_id = "eni-0123456789abcdef0" };
+static const struct ctl_vpc_probed vpc_probed = {
+	.interface_id = "eni-0123456789abcdef0", .frames = 77, .asked = 1
+};
 static const struct ctl_vpc_stats vpc_stats = { .lines = { .len = 13, .b = "eni-1 drop 4\n" } };
 static const struct ctl_wire_peer wire_peer = {
 	.peer = 7, .family = CTL_IPV4, .addr = { 10, 77, 0, 2 }, .port = 4500, .fingerprint = { 9, 8, 7 }
@@ -167,7 +171,7 @@ static const struct ctl_gateway_nat gateway_nat = {
 };
 static const struct ctl_metadata_config metadata_config = { .instance_id = "i-Q" };
 static const struct ctl_metadata_options metadata_options = {
-	.enabled = 1, .hop_limit = 1, .vpc_addr = { 172, 31 }, .vpc_prefix = 16, .domain = "ec2.internalQ"
+	.enabled = 1, .hop_limit = 1, .vpc_addr = { 172, 31 }, .vpc_prefix = 16, .domain = "ec2.internalQ", .dns_off = 1
 };
 static const struct ctl_metadata_item metadata_item = {
 	.path = "meta-data/Q", .more = 1, .data = { .len = 5, .b = "hello" }
@@ -323,6 +327,8 @@ const struct control_sample control_samples[] = {
 	SAMPLE(CTL_KMS_DATA_KEY, kms_data_key, 0),
 	SAMPLE(CTL_KMS_RANDOM, kms_random, 0),
 	SAMPLE(CTL_KMS_ANSWER, kms_answer, 0),
+	SAMPLE(CTL_VPC_PROBE, vpc_probe, 0),
+	SAMPLE(CTL_VPC_PROBED, vpc_probed, 0),
 };
 
 const size_t control_sample_cnt = ARRAY_SIZE(control_samples);

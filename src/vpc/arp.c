@@ -30,22 +30,50 @@ int arp_parse(const struct frame *f, struct arp_request *ret)
 	return 0;
 }
 
+/* The packet after its Ethernet header, and the padding. */
+static void arp_body(struct wr *out, uint16_t op, const struct arp_request *from,
+		     const uint8_t to_mac[6])
+{
+	wr_be16(out, ARP_ETHERNET);
+	wr_be16(out, ETH_TYPE_IPV4);
+	wr_u8(out, 6);
+	wr_u8(out, 4);
+	wr_be16(out, op);
+	wr_bytes(out, from->sender_mac, 6);
+	wr_be32(out, from->sender);
+	wr_bytes(out, to_mac, 6);
+	wr_be32(out, from->target);
+	wr_zero(out, ARP_FRAME_MIN - ARP_FRAME_BYTES);
+}
+
 void arp_reply_build(const struct arp_request *req, const uint8_t mac[6], struct vpc_reply *ret)
 {
 	struct wr out = wr_init(ret->b, sizeof(ret->b));
+	struct arp_request from = { .sender = req->target, .target = req->sender };
 
+	memcpy(from.sender_mac, mac, 6);
 	wr_bytes(&out, req->sender_mac, 6);
 	wr_bytes(&out, mac, 6);
 	wr_be16(&out, ETH_TYPE_ARP);
-	wr_be16(&out, ARP_ETHERNET);
-	wr_be16(&out, ETH_TYPE_IPV4);
-	wr_u8(&out, 6);
-	wr_u8(&out, 4);
-	wr_be16(&out, ARP_REPLY);
-	wr_bytes(&out, mac, 6);
-	wr_be32(&out, req->target);
-	wr_bytes(&out, req->sender_mac, 6);
-	wr_be32(&out, req->sender);
-	wr_zero(&out, ARP_FRAME_MIN - ARP_FRAME_BYTES);
+	arp_body(&out, ARP_REPLY, &from, req->sender_mac);
 	ret->len = out.len;
+}
+
+int vpc_probe(const struct vpc_port *p, struct vpc_reply *ret)
+{
+	static const uint8_t nobody[6];
+	struct wr out = wr_init(ret->b, sizeof(ret->b));
+	struct arp_request from;
+
+	if (!vpc_port_interface(p) || p->conf.addr_cnt == 0 || p->conf.addr[0].family != VPC_IPV4)
+		return -ENOENT;
+	from.sender = p->router4;
+	from.target = be32_load(p->conf.addr[0].b);
+	memcpy(from.sender_mac, p->router_mac, 6);
+	wr_bytes(&out, p->conf.mac, 6);
+	wr_bytes(&out, p->router_mac, 6);
+	wr_be16(&out, ETH_TYPE_ARP);
+	arp_body(&out, ARP_REQUEST, &from, nobody);
+	ret->len = out.len;
+	return 0;
 }

@@ -478,6 +478,21 @@ static void arp__is_answered_for_all_there_are(void **state)
 	assert_arp(VPC_DNS_ADDR, router_mac);
 }
 
+static void vpc_probe__asks_the_guest_for_its_own_address(void **state)
+{
+	(void)state;
+	assert_int_equal(vpc_probe(port, &reply), 0);
+	net_arp(&in, our_mac, router_mac, 1, router_mac, ROUTER, US);
+	assert_true(reply.len == 60);
+	assert_memory_equal(reply.b, in.b, 42);
+}
+
+static void vpc_probe__has_nobody_to_ask_before_the_port_is_set(void **state)
+{
+	(void)state;
+	assert_int_equal(vpc_probe(port, &reply), -ENOENT);
+}
+
 static void arp__is_not_answered_for_nobody_or_oneself(void **state)
 {
 	(void)state;
@@ -702,6 +717,9 @@ static void wait__leaves_frames_where_they_are(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T(vpc_probe__asks_the_guest_for_its_own_address),
+		cmocka_unit_test_setup_teardown(vpc_probe__has_nobody_to_ask_before_the_port_is_set,
+						setup_empty, teardown),
 		cmocka_unit_test_setup_teardown(port__drops_everything_until_it_is_configured,
 						setup_empty, teardown),
 		T(port_set__refuses_what_contradicts_itself),

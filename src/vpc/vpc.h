@@ -199,6 +199,9 @@ struct vpc_reply {
 	uint8_t b[VPC_REPLY_MAX];
 };
 
+/* vpc_probe(): an ARP request for the port's own primary address, from its router. Return: 0 and *ret, -ENOENT: nothing is set. */
+MUST_USE int vpc_probe(const struct vpc_port *p, struct vpc_reply *ret);
+
 /**
  * vpc_wait_ns() - may a frame be taken now?
  *

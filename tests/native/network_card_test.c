@@ -164,6 +164,23 @@ static void network_card__refuses_what_contradicts_itself(void **state)
 	assert_int_equal(network_host_tell(&host, CTL_VPC_INTERFACE_SET, &good), 0);
 }
 
+static void network_card__asks_no_guest_without_a_driver(void **state)
+{
+	struct ctl_vpc_interface i;
+	struct ctl_vpc_probe m = { .interface_id = "eni-nobody" };
+
+	(void)state;
+	assert_int_equal(network_host_tell(&host, CTL_VPC_PROBE, &m), -ENOENT);
+	network_interface(&port, 5, &i);
+	assert_int_equal(network_host_tell(&host, CTL_VPC_INTERFACE_SET, &i), 0);
+	memcpy(m.interface_id, id, sizeof(id));
+	assert_int_equal(network_host_tell(&host, CTL_VPC_PROBE, &m), 0);
+	assert_int_equal(host.msg.type, CTL_VPC_PROBED);
+	assert_string_equal(host.msg.u.vpc_probed.interface_id, id);
+	assert_int_equal(host.msg.u.vpc_probed.asked, 0);
+	assert_int_equal(host.msg.u.vpc_probed.frames, 0);
+}
+
 static void frame_in(uint8_t *p, uint8_t to)
 {
 	memset(p, 0, 60);
@@ -275,6 +292,7 @@ int main(int argc, char **argv)
 		T(network_card__takes_no_ring_that_could_shrink),
 		T(network_card__hears_niterd_in_any_order),
 		T(network_card__refuses_what_contradicts_itself),
+		T(network_card__asks_no_guest_without_a_driver),
 		T(network_card__empties_its_ring_whatever_the_guest_does),
 		T(network_card__outlives_a_wire_that_breaks_its_ring),
 		T(network_card__outlives_noise_from_niterd_and_the_tap),

@@ -353,6 +353,22 @@ uint64_t port_wake_ns(const struct port *p)
 	return p->held ? min_u64(wake, p->held_until_ns) : wake;
 }
 
+/*
+ * The guest's kernel answers ARP by itself as long as it lives. Its answer is a frame like any other, and is counted
+ * as one before it is dropped: nobody else shall hear it. Answers somebody waits for come first.
+ */
+bool port_probe(struct port *p, uint64_t *ret_frames)
+{
+	struct ena_stats dev;
+
+	ena_stats_get(p->ena, &dev);
+	*ret_frames = dev.tx_frames + dev.tx_drops;
+	if (!ena_running(p->ena) || p->reply_cnt > 0 || vpc_probe(p->vpc, reply_slot(p)) < 0)
+		return false;
+	reply_add(p);
+	return true;
+}
+
 /* ---- statistics ---- */
 
 struct lines {

@@ -95,5 +95,8 @@ uint64_t port_wake_ns(const struct port *p);
 /* port_metadata_rx(): a frame from the metadata TAP that the engine gave this port. */
 void port_metadata_rx(struct port *p, const struct frame *f, const uint8_t *frame, size_t len);
 
+/* port_probe(): the guest is asked for its own address. *ret_frames: that it sent so far. Return: was it asked? */
+bool port_probe(struct port *p, uint64_t *ret_frames);
+
 /* port_stats(): "id name value" lines. Return: bytes written, at most @cap; whole lines only. */
 size_t port_stats(struct port *p, char *buf, size_t cap);

@@ -169,6 +169,18 @@ static int stats_read(struct service *s, int sock, uint32_t seq)
 	return ctl_send(sock, CTL_VPC_STATS, seq, &s->stats, NULL, 0);
 }
 
+static int probe(struct service *s, int sock, uint32_t seq, const struct ctl_vpc_probe *m)
+{
+	struct port *p = port_find(s, m->interface_id);
+	struct ctl_vpc_probed answer = { .frames = 0 };
+
+	if (!p)
+		return no_port(sock, seq, m->interface_id);
+	memcpy(answer.interface_id, p->id, sizeof(answer.interface_id));
+	answer.asked = port_probe(p, &answer.frames);
+	return ctl_send(sock, CTL_VPC_PROBED, seq, &answer, NULL, 0);
+}
+
 int service_handle(struct service *s, int sock, const struct ctl_msg *m, uint64_t now_ns)
 {
 	uint32_t seq = m->seq;
@@ -187,6 +199,8 @@ int service_handle(struct service *s, int sock, const struct ctl_msg *m, uint64_
 		return mappings_change(s, sock, seq, &m->u.vpc_mappings, false);
 	case CTL_VPC_STATS_READ:
 		return stats_read(s, sock, seq);
+	case CTL_VPC_PROBE:
+		return probe(s, sock, seq, &m->u.vpc_probe);
 	default:
 		return -EPROTO;
 	}
