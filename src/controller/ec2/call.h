@@ -80,6 +80,8 @@ struct ec2_sink {
 	MUST_USE int (*acts)(struct daemon *d, const struct core_acts *acts);
 	void (*reply)(struct exchange *x, unsigned status, const char *type, char *body,
 		      size_t len);
+	/* may be NULL: may @x change something? 0, -errno with @f */
+	MUST_USE int (*once)(struct exchange *x, struct fault *f);
 };
 void ec2_sink_set(const struct ec2_sink *s);
 

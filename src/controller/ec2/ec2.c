@@ -163,6 +163,12 @@ static int call_run(struct ec2_call *c)
 	r = token ? token_seen(c, token, result) : 0;
 	if (r < 0)
 		return r;
+	/* A token makes a request repeatable; without one it may be made once. */
+	if (c->row->changes && !token && !dry && c->x && sink.once) {
+		r = sink.once(c->x, &c->fault);
+		if (r < 0)
+			return r;
+	}
 	answer_begin(c);
 	if (r > 0)
 		return dry ? refuse_dry(c) : c->row->replay(c, result);

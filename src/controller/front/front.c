@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "controller/ec2/call.h"
+#include "controller/front/auth.h"
 #include "controller/front/front_priv.h"
 
 enum {
@@ -217,7 +218,7 @@ unsigned front_port(const struct daemon *d)
 int front_new(struct daemon *d, int listener, bool files)
 {
 	CLEANUP(fd_closep) int own = listener;
-	static const struct ec2_sink sink = { turn_acts, exchange_reply };
+	static const struct ec2_sink sink = { turn_acts, exchange_reply, auth_replay_check };
 	struct front *f = calloc(1, sizeof(*f));
 	int r;
 
