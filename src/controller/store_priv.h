@@ -49,8 +49,8 @@ struct store_table {
 	const char *name;
 	size_t row_bytes, key_cnt, col_cnt; /* the first key_cnt columns are the key */
 	const struct col *col;
-	size_t age_off; /* of created_ms; 0: rows have no age */
-	bool on_demand; /* too big for memory: read from the database */
+	size_t age_off;                 /* of created_ms; 0: rows have no age */
+	bool on_demand;                 /* too big for memory: read from the database */
 	bool (*sound)(const void *row); /* NULL: any row of sound columns is */
 	const char *index[STORE_ORDERS - 1];
 	struct store_cascade cascade[4];
@@ -118,6 +118,15 @@ MUST_USE int store_exec(sqlite3 *db, const char *sql);
 int store_errno(int rc);
 /* store_vfs_init(): registers the file layer that leaves relative names alone; once. Return: its name, NULL on failure. */
 const char *store_vfs_init(void);
+
+/*
+ * For simulations: what a crash leaves. store_image(): the database's bytes, no transaction open; *ret: owned, free().
+ * store_open_image(): a store in memory that begins with a copy of them.
+ */
+MUST_USE int store_image(struct store *s, unsigned char **ret, size_t *ret_len);
+MUST_USE int store_open_image(const unsigned char *image, size_t len, struct store **ret);
+/* store_on_commit(): @fn is called whenever something has become durable. */
+void store_on_commit(struct store *s, void (*fn)(void *ptr), void *ptr);
 
 /* One table in the database (store_sql.c). */
 struct store_sql {

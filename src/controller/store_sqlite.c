@@ -54,6 +54,8 @@ struct store {
 	unsigned depth; /* of transactions that are open */
 	struct change *done;
 	size_t done_cnt, done_cap;
+	void (*committed)(void *ptr); /* NULL: nobody wants to know */
+	void *committed_ptr;
 	int failed; /* the outermost transaction cannot be committed any more: -errno */
 };
 
@@ -154,9 +156,10 @@ static int level_mark(struct store *s)
 
 static int outer_commit(struct store *s)
 {
+	bool wrote = s->level[0].mark != MARK_NONE;
 	int r = s->failed;
 
-	if (r == 0 && s->level[0].mark != MARK_NONE)
+	if (r == 0 && wrote)
 		r = stmt_run(s, ST_COMMIT);
 	if (r < 0) {
 		store_rollback(s);
@@ -164,6 +167,8 @@ static int outer_commit(struct store *s)
 	}
 	changes_keep(s);
 	s->depth = 0;
+	if (wrote && s->committed)
+		s->committed(s->committed_ptr);
 	return 0;
 }
 
@@ -518,15 +523,16 @@ void store_freep(struct store **s)
 }
 
 /* Settings first: the lock's kind must be known before the log is opened. */
-static int db_configure(sqlite3 *db)
+static int db_configure(sqlite3 *db, bool in_memory)
 {
 	static const char pragmas[] = "PRAGMA locking_mode = EXCLUSIVE;"
 				      "PRAGMA temp_store = MEMORY;"
 				      "PRAGMA trusted_schema = OFF;"
 				      "PRAGMA cell_size_check = ON;"
-				      "PRAGMA foreign_keys = ON;"
-				      "PRAGMA journal_mode = WAL;"
-				      "PRAGMA synchronous = FULL;";
+				      "PRAGMA foreign_keys = ON;";
+	/* In memory a log would be no part of the image. */
+	static const char durable[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;";
+	static const char memory[] = "PRAGMA journal_mode = MEMORY;";
 	int r;
 
 	sqlite3_extended_result_codes(db, 1);
@@ -535,7 +541,8 @@ static int db_configure(sqlite3 *db)
 	r = store_errno(sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL));
 	if (r < 0)
 		return r;
-	return store_exec(db, pragmas);
+	r = store_exec(db, pragmas);
+	return r < 0 ? r : store_exec(db, in_memory ? memory : durable);
 }
 
 static int row_load(void *ptr, const void *row)
@@ -563,7 +570,21 @@ static int tables_load(struct store *s)
 	return r;
 }
 
-int store_open(const char *path, struct store **ret)
+static int image_take(sqlite3 *db, const unsigned char *image, size_t len)
+{
+	unsigned char *copy = sqlite3_malloc64(len);
+
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, image, len);
+	/* Takes the copy, also on failure. */
+	return store_errno(sqlite3_deserialize(
+		db, "main", copy, (sqlite3_int64)len, (sqlite3_int64)len,
+		SQLITE_DESERIALIZE_FREEONCLOSE | SQLITE_DESERIALIZE_RESIZEABLE));
+}
+
+/* @image: NULL: what is at @path. */
+static int open_with(const char *path, const unsigned char *image, size_t len, struct store **ret)
 {
 	CLEANUP(store_freep) struct store *s = NULL;
 	const char *vfs = store_vfs_init();
@@ -579,7 +600,9 @@ int store_open(const char *path, struct store **ret)
 			     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, vfs);
 	if (rc != SQLITE_OK)
 		return store_errno(rc);
-	r = db_configure(s->db);
+	r = image ? image_take(s->db, image, len) : 0;
+	if (r == 0)
+		r = db_configure(s->db, strcmp(path, ":memory:") == 0);
 	if (r < 0)
 		return r;
 	r = store_schema_update(s->db);
@@ -598,4 +621,37 @@ int store_open(const char *path, struct store **ret)
 
 	*ret = TAKE_PTR(s);
 	return 0;
+}
+
+int store_open(const char *path, struct store **ret)
+{
+	return open_with(path, NULL, 0, ret);
+}
+
+int store_open_image(const unsigned char *image, size_t len, struct store **ret)
+{
+	return open_with(":memory:", image, len, ret);
+}
+
+int store_image(struct store *s, unsigned char **ret, size_t *ret_len)
+{
+	sqlite3_int64 len = 0;
+	unsigned char *b, *copy;
+
+	must(s->depth == 0);
+	b = sqlite3_serialize(s->db, "main", &len, 0);
+	copy = b ? malloc((size_t)len) : NULL;
+	if (copy) {
+		memcpy(copy, b, (size_t)len);
+		*ret = copy;
+		*ret_len = (size_t)len;
+	}
+	sqlite3_free(b);
+	return copy ? 0 : -ENOMEM;
+}
+
+void store_on_commit(struct store *s, void (*fn)(void *ptr), void *ptr)
+{
+	s->committed = fn;
+	s->committed_ptr = ptr;
 }
