@@ -47,6 +47,7 @@ struct core_capacity {
 struct core_limits {
 	unsigned instances; /* all records, terminated ones included; 0: CORE_INSTANCES_MAX */
 	unsigned vcpus;
+	bool no_cards; /* rules are told to nobody: any number of them is in force */
 };
 
 struct core {

@@ -113,6 +113,8 @@ int core_rules_fit(struct core *c, const char *vpc_id, struct fault *f)
 	size_t all = 0;
 	int r = 0;
 
+	if (c->limits.no_cards)
+		return 0;
 	r = core_group_named(c, vpc_id, "default", &def);
 	if (r < 0)
 		return fault_internal(f, r, "looking for the default group");

@@ -121,6 +121,7 @@ static int recover(struct daemon *d)
 static void room_set(struct core *c, const struct null_options *o)
 {
 	c->limits.instances = NULL_INSTANCES_MAX;
+	c->limits.no_cards = true;
 	c->capacity = (struct core_capacity){
 		.known = o->cores || o->ram_mib,
 		.whole_cores = o->cores > 0,
