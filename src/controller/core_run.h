@@ -24,7 +24,7 @@ struct core_disk {
 
 struct core_launch {
 	char account[CTL_ID_MAX];
-	char image_id[CTL_ID_MAX]; /* of that account */
+	char image_id[CTL_ID_MAX]; /* one that account may launch */
 	const struct instance_type *type;
 	struct cpu_options cpus;   /* {0}: all of the type */
 	unsigned min, max;         /* how many: 1 … */

@@ -98,14 +98,20 @@ void ec2_world_stop(void)
 unsigned ec2_ask(const char *account, const char *body)
 {
 	static char full[BODY_MAX];
-	char *answer = NULL;
 	int n = snprintf(full, sizeof(full), "%s&Version=2016-11-15", body);
 
 	must(n > 0 && (size_t)n < sizeof(full));
+	return ec2_ask_raw(account, full, (size_t)n);
+}
+
+unsigned ec2_ask_raw(const char *account, const char *body, size_t len)
+{
+	char *answer = NULL;
+
 	free(ew.body);
 	ew.body = NULL;
-	must(ec2_handle(NULL, &ew.core, account, full, (size_t)n, NULL, &ew.status, &answer,
-			&ew.len) == 0);
+	must(ec2_handle(NULL, &ew.core, account, body, len, NULL, &ew.status, &answer, &ew.len) ==
+	     0);
 	ew.body = realloc(answer, ew.len + 1);
 	must(ew.body);
 	ew.body[ew.len] = '\0';

@@ -32,6 +32,8 @@ void ec2_world_stop(void);
 
 /* ec2_ask(): @body without Version, which is added. Return: the status. */
 unsigned ec2_ask(const char *account, const char *body);
+/* ec2_ask_raw(): a body just as it is. */
+unsigned ec2_ask_raw(const char *account, const char *body, size_t len);
 /* ec2_askf(): the same, formatted, as account A. */
 unsigned ec2_askf(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* ec2_answer_has(): does the last answer hold this text? */

@@ -11,6 +11,7 @@
 
 #include "base/num.h"
 #include "controller/ec2/instances_run.h"
+#include "controller/ec2/volumes.h"
 #include "controller/volume_types.h"
 
 enum { GIB_MAX = 65536 };
@@ -39,29 +40,6 @@ static void device_read(const struct query_at *at, const struct core_launch *q, 
 	snprintf(ret, CTL_NAME_MAX, "%s", name);
 }
 
-/* KmsKeyId: a key of the account, by its id or its ARN. */
-static void key_read(struct ec2_call *c, const struct query_at *ebs, struct volume *v)
-{
-	const char *text = query_str(ebs, "KmsKeyId"), *id = text ? strrchr(text, '/') : NULL;
-	bool encrypted = query_bool(ebs, "Encrypted", true);
-	const struct kms_key *k;
-
-	if (!text)
-		return;
-	if (!encrypted) {
-		query_refuse(ebs, "InvalidParameterDependency",
-			     "The parameter KmsKeyId requires the parameter Encrypted to be set.");
-		return;
-	}
-	k = store_find(c->core->st, &tbl_kms_keys, id ? id + 1 : text);
-	if (!k || strcmp(k->account, c->account) != 0 || k->state != KMS_KEY_ENABLED) {
-		query_refuse(ebs, "InvalidParameterValue",
-			     "The KMS key %.128s does not exist or is not enabled", text);
-		return;
-	}
-	snprintf(v->kms_key_id, sizeof(v->kms_key_id), "%s", k->id);
-}
-
 /* One volume; @bytes: what it has when nobody says, 0: somebody must. */
 static void ebs_read(struct ec2_call *c, const struct query_at *at, uint64_t bytes,
 		     struct core_disk *d)
@@ -81,7 +59,7 @@ static void ebs_read(struct ec2_call *c, const struct query_at *at, uint64_t byt
 	query_unsupported(&ebs, "OutpostArn", NULL);
 	query_unsupported(&ebs, "VolumeInitializationRate", NULL);
 	query_unsupported(&ebs, "AvailabilityZone", NULL);
-	key_read(c, &ebs, &d->volume);
+	ec2_volume_key_read(c, &ebs, &d->volume);
 	if (query_failed(&c->q))
 		return;
 	if (w.bytes == 0) {

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/ec2/images.h"
 #include "controller/ec2/instances_run.h"
 
 enum { RUN_MAX = 1000 };
@@ -51,7 +52,7 @@ static const struct image *image_read(struct ec2_call *c, struct core_launch *q)
 	if (query_failed(&c->q))
 		return NULL;
 	img = store_find(c->core->st, &tbl_images, id);
-	if (!img || strcmp(img->account, c->account) != 0) {
+	if (!img || !ec2_image_visible(c, img)) {
 		(void)!ec2_refuse_id(c, ID_IMAGE, id);
 		return NULL;
 	}

@@ -357,6 +357,29 @@ static void describe_images__shows_the_operators_to_everybody(void **state)
 	assert_int_equal(ec2_answer_count("<imageId>"), 1);
 }
 
+static void images__are_launched_by_who_sees_them(void **state)
+{
+	static const struct image mine = { .id = "ami-0123456789abcdef1",
+					   .account = EC2_B,
+					   .name = "mine",
+					   .architecture = "x86_64",
+					   .cmdline = "x",
+					   .kernel_bytes = 1,
+					   .disk_bytes = 4096,
+					   .created_ms = 5 };
+	static const char run[] = "Action=RunInstances&MinCount=1&MaxCount=1&InstanceType=t3.micro&"
+				  "ImageId=ami-0123456789abcdef";
+	char body[128];
+
+	(void)state;
+	assert_int_equal(store_put(ew.core.st, &tbl_images, &mine), 0);
+	snprintf(body, sizeof(body), "%s0", run);
+	assert_int_equal(ec2_ask(EC2_B, body), 200);
+	snprintf(body, sizeof(body), "%s1", run);
+	assert_int_equal(ec2_ask(EC2_B, body), 200);
+	refused(body, "InvalidAMIID.NotFound");
+}
+
 static void describe_images__refuses(void **state)
 {
 	static const struct image theirs = { .id = "ami-0123456789abcdef1",
@@ -392,6 +415,7 @@ int main(void)
 		T(delete_volume__only_when_nobody_has_it),
 		T(volumes_of_an_instance__are_in_use),
 		T(describe_images__shows_the_operators_to_everybody),
+		T(images__are_launched_by_who_sees_them),
 		T(describe_images__refuses),
 	};
 
