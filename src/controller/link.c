@@ -399,6 +399,28 @@ static int sockets_take(struct daemon *d, struct ctl_msg *m, unsigned boot_cnt)
 	return live_network(d, s->instance_id, card, fd_list_take(&m->fds, 2));
 }
 
+/* Had the launcher counted this instance when it said what is free? */
+static bool host_has(void *ptr, const char *instance_id)
+{
+	struct daemon *d = ptr;
+	struct link *l = &d->link;
+
+	for (size_t k = 0; k < LINK_REQ_MAX; k++)
+		if (l->req[k].kind == LINK_START && l->req[k].retry_ns == 0 &&
+		    l->req[k].seq < l->host_seq && strcmp(l->req[k].id, instance_id) == 0)
+			return true;
+	return live_find(d, instance_id) != NULL;
+}
+
+/* What is free has changed, or is not known yet: the core is told what the launcher says. */
+static void room_ask(struct daemon *d)
+{
+	if (req_under_way(&d->link, LINK_HOST, ""))
+		return;
+	if (link_ask_host(d, NULL) < 0)
+		log_warn("link.host", "text=\"the launcher cannot be asked\"");
+}
+
 /* A start's answer, a line of the list of living ones, or an instance nobody asked for. */
 static int started(struct daemon *d, struct ctl_msg *m, struct link_req *q)
 {
@@ -426,6 +448,7 @@ static int started(struct daemon *d, struct ctl_msg *m, struct link_req *q)
 				 s->instance_id);
 		return 0;
 	}
+	room_ask(d);
 	return settle(d, core_started(&d->core, s, &acts), &acts);
 }
 
@@ -449,6 +472,7 @@ static int recovered(struct daemon *d)
 	free(l->live_ids);
 	l->live_ids = NULL;
 	d->recovered = true;
+	room_ask(d);
 	return r;
 }
 
@@ -536,6 +560,7 @@ static int gone(struct daemon *d, const struct ctl_l_instance_gone *g)
 	r = core_gone(&d->core, g->instance_id, (enum ctl_exit_reason)g->reason, g->text, &acts);
 	r = settle(d, r, &acts);
 	live_drop(d, g->instance_id); /* whatever the row says: the process is gone */
+	room_ask(d);
 	return r;
 }
 
@@ -560,6 +585,8 @@ static int dispatch(struct daemon *d, struct ctl_msg *m)
 	case CTL_L_HOST:
 		if (q)
 			q->kind = LINK_NONE;
+		d->link.host_seq = m->seq;
+		core_capacity_said(&d->core, &m->u.l_host, host_has, d);
 		api_host(d, m->seq, &m->u.l_host);
 		return 0;
 	case CTL_L_WIRE_STARTED:

@@ -144,7 +144,7 @@ static void tail_add(struct console_tail *t, const struct ctl_svc_console_data *
 	t->end = end;
 }
 
-static void live_pull(struct live *l)
+void live_console_pull(struct live *l)
 {
 	struct ctl_svc_console_read m = { .off = l->tail->end, .max = CTL_CHUNK_MAX };
 
@@ -160,13 +160,17 @@ static void live_message(struct live *l, const struct ctl_msg *m)
 		log_warn("live.refused", "inst=%s err=%d", l->id, m->u.ack.err);
 		return;
 	}
+	if (m->type == CTL_SVC_STATS)
+		health_stats(l, m->seq);
 	if (m->type != CTL_SVC_CONSOLE_DATA)
 		return;
 	tail_add(l->tail, &m->u.svc_console_data);
 	if (l->pulling && m->seq == l->pull_seq) {
 		l->pulling = false;
 		if (m->u.svc_console_data.end > l->tail->end && m->u.svc_console_data.data.len > 0)
-			live_pull(l);
+			live_console_pull(l);
+		else
+			live_console_done(l);
 		return;
 	}
 	if (m->seq != 0)
@@ -197,6 +201,7 @@ void live_event(struct live *l)
 		/* CTL_L_INSTANCE_GONE will say why; readers get what was kept. */
 		log_debug("live.closed", "inst=%s err=%d", l->id, r);
 		live_close(l);
+		live_console_done(l);
 		api_check(l->d);
 	}
 }
@@ -218,6 +223,7 @@ void live_drop(struct daemon *d, const char *instance_id)
 		if (d->live[k] == l)
 			d->live[k] = NULL;
 	live_close(l);
+	live_console_done(l); /* they find what was kept */
 	svc_close(&l->card);
 	svc_close(&l->metadata);
 	l->dead_next = d->dead;
@@ -275,7 +281,7 @@ void live_timers(struct daemon *d, uint64_t now_ns, uint64_t *next)
 		if (!l || l->pull_ns == 0)
 			continue;
 		if (now_ns >= l->pull_ns) {
-			live_pull(l);
+			live_console_pull(l);
 			l->pull_ns = now_ns + (uint64_t)PULL_MS * 1000000U;
 		}
 		if (l->stop_ns && now_ns >= l->stop_ns)

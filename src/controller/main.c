@@ -258,6 +258,7 @@ static int timers_run(struct daemon *d)
 	if (r < 0)
 		log_err("niterd.retry", "err=%d", r);
 	live_timers(d, now, &next);
+	health_timers(d, now, &next);
 	net_timers(d, now, &next);
 	security_link_timers(&d->security, now, &next);
 	turn_end(d); /* of requests that went on */
@@ -365,6 +366,7 @@ static int run(struct daemon *d)
 		return r;
 
 	memcpy(d->host_mode, cfg.host_mode, sizeof(d->host_mode));
+	health_init();
 	r = loop_init(&d->loop);
 	if (r == 0)
 		r = nonblock(CTL_FD);

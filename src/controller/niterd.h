@@ -40,6 +40,7 @@ enum {
 	CONN_OUT_MAX = 2 * 1024 * 1024, /* a client that reads nothing is dropped beyond it */
 	LINK_REQ_MAX = 256,             /* requests to the launcher under way */
 	LIVE_MAX = CORE_INSTANCES_MAX,
+	LIVE_CONSOLE_WAIT_MAX = 8, /* calls that wait for one console */
 	PROCESSES_MAX = 1024 * 1024, /* bytes of a process list */
 	STOP_TIMEOUT_S = 120, /* how long a guest may take to heed its power button, unless told */
 	STOP_TIMEOUT_MAX_S = 3600,
@@ -159,6 +160,24 @@ struct way_out {
 	struct svc svc;
 };
 
+/* One status check; health.c. */
+struct live_check {
+	int state; /* enum ec2_check */
+	bool asked; /* ... and not answered yet */
+	unsigned misses;
+	uint64_t impaired_ms; /* since 1970; 0: it is not */
+};
+
+struct live_health {
+	uint64_t since_ns, next_ns; /* since_ns 0: not begun */
+	struct live_check system, instance;
+	uint32_t stats_seq;
+	bool frames_known;
+	uint64_t frames; /* of its guest, at the last answer */
+};
+
+struct ec2_call;
+
 /* A running instance. */
 struct live {
 	struct daemon *d;
@@ -173,6 +192,10 @@ struct live {
 	uint64_t pull_ns;          /* next look at the console while stopping */
 	struct console_tail *tail; /* owned */
 	struct svc card, metadata; /* not open: it has no network, or they are gone */
+	struct live_health health;
+	struct ec2_call *console_wait[LIVE_CONSOLE_WAIT_MAX]; /* for the end of the console's reading */
+	size_t console_wait_cnt;
+	uint64_t console_ns; /* until when; 0: nobody waits */
 	struct live *dead_next;    /* on daemon.dead: freed when the turn's events are handled */
 };
 
@@ -204,7 +227,7 @@ struct link_req {
 struct link {
 	struct loop_ref ref;
 	int fd;
-	uint32_t seq;
+	uint32_t seq, host_seq; /* of the last request; of the one that CTL_L_HOST answered last */
 	struct link_req req[LINK_REQ_MAX];
 	struct out_msg *out, **out_tail;
 	char (*live_ids)[CTL_ID_MAX]; /* while recovering; owned */
@@ -349,6 +372,9 @@ MUST_USE int live_add(struct daemon *d, const char *instance_id, unsigned boot_c
 void live_drop(struct daemon *d, const char *instance_id);
 void live_event(struct live *l);
 MUST_USE int live_ask(struct live *l, enum ctl_type type, const void *body, uint32_t *ret_seq);
+/* live_console_pull(): reads what the console has said since; live_console_done(): those who waited for it are called. */
+void live_console_pull(struct live *l);
+void live_console_done(struct live *l);
 /* live_stop_arm(): presses the power button and starts to count. */
 void live_stop_arm(struct live *l, uint64_t timeout_ns);
 /* live_timers(): what is due. *next: the earliest time something else will be. */
@@ -356,6 +382,13 @@ void live_timers(struct daemon *d, uint64_t now_ns, uint64_t *next);
 /* live_reap(): at the end of a turn, when no event can refer to them any more. */
 void live_reap(struct daemon *d);
 void live_free_all(struct daemon *d);
+
+/* health.c */
+void health_init(void);
+void health_timers(struct daemon *d, uint64_t now_ns, uint64_t *next);
+/* Answers: of a hypervisor, of a network card. */
+void health_stats(struct live *l, uint32_t seq);
+void health_probed(struct svc *s, const struct ctl_vpc_probed *m);
 
 /* conn.c */
 MUST_USE int conn_add(struct daemon *d, int fd, bool port);

@@ -146,6 +146,8 @@ static int svc_recv(struct svc *s)
 		return r < 0 ? r : -EPIPE;
 	if (msg_buf.type == CTL_ACK)
 		net_svc_ack(s, msg_buf.seq, &msg_buf.u.ack);
+	else if (msg_buf.type == CTL_VPC_PROBED && s->kind == SVC_CARD)
+		health_probed(s, &msg_buf.u.vpc_probed);
 	else
 		r = -EPROTO;
 	ctl_msg_done(&msg_buf);
