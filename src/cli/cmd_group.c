@@ -18,7 +18,7 @@ static void rule_cell(struct table *t, const json_t *rule)
 	bool out = strcmp(text_of(rule, "isEgress"), "true") == 0;
 	char ports[32] = "", cell[160];
 
-	if (from[0] != '-' || from[1] != '\0')
+	if (strcmp(from, "-") != 0 && strcmp(from, "-1") != 0)
 		snprintf(ports, sizeof(ports), strcmp(from, to) == 0 ? " %s" : " %s-%s", from, to);
 	snprintf(cell, sizeof(cell), "%s%s %s %s", strcmp(proto, "-1") == 0 ? "everything" : proto,
 		 ports, out ? "to" : "from", cidr[0] != '-' ? cidr : group);

@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "cli/api/profile.h"
+#include "cli/api/verbs.h"
 #include "cli/cli.h"
 
 const struct verb verbs[] = {
@@ -120,6 +122,33 @@ static int verb_match(const struct verb *v, int argc, char **argv)
 	return argc > 1 && strcmp(argv[1], blank + 1) == 0 ? 2 : 0;
 }
 
+/* What a tenant has in place of the operator's verbs, when an endpoint or a profile is named. */
+static const struct {
+	int (*host)(const struct verb *v, int argc, char **argv);
+	int (*tenant)(const struct verb *v, int argc, char **argv);
+} tenant_verbs[] = {
+	{ verb_run, api_run },
+	{ verb_ps, api_ps },
+	{ verb_console, api_console },
+	{ verb_stop, api_stop },
+	{ verb_start, api_start },
+	{ verb_reboot, api_reboot },
+	{ verb_rm, api_rm },
+	{ verb_types, api_types },
+	{ verb_volume_create, api_volume_create },
+	{ verb_volume_ls, api_volume_ls },
+	{ verb_volume_rm, api_volume_rm },
+};
+
+static int verb_go(const struct verb *v, int argc, char **argv)
+{
+	if (profile_is_named(argc, argv))
+		for (size_t k = 0; k < ARRAY_SIZE(tenant_verbs); k++)
+			if (tenant_verbs[k].host == v->run)
+				return tenant_verbs[k].tenant(v, argc, argv);
+	return v->run(v, argc, argv);
+}
+
 /* Is @word the first word of verbs with two? */
 static int group_help(const char *word)
 {
@@ -153,7 +182,7 @@ int main(int argc, char **argv)
 		int words = verb_match(&verbs[k], argc - 1, argv + 1);
 
 		if (words > 0)
-			return verbs[k].run(&verbs[k], argc - 1 - words, argv + 1 + words);
+			return verb_go(&verbs[k], argc - 1 - words, argv + 1 + words);
 	}
 	return group_help(argv[1]);
 }

@@ -40,9 +40,8 @@ int cli_usage(const char *fmt, ...)
 /* What every verb has. */
 static const struct opt common[] = {
 	{ "--json", OPT_FLAG, NULL, "print the result as JSON", &cli_json },
-	{ "--profile", OPT_TEXT, "NAME", "who asks, of ~/.aws/credentials", &cli_profile },
-	{ "--endpoint", OPT_TEXT, "URL", "where the API is; default: this machine's host",
-	  &cli_endpoint },
+	{ "--profile", OPT_TEXT, "NAME", "... as this profile of ~/.aws", &cli_profile },
+	{ "--endpoint", OPT_TEXT, "URL", "speak to this EC2 API, as a tenant", &cli_endpoint },
 	{ "--help", OPT_FLAG, NULL, "print this", NULL },
 };
 

@@ -157,6 +157,21 @@ static int credentials_get(struct profile *ret, bool *ret_named)
 	return CLI_OK;
 }
 
+static bool is_option(const char *word, const char *name)
+{
+	size_t len = strlen(name);
+
+	return strncmp(word, name, len) == 0 && (word[len] == '\0' || word[len] == '=');
+}
+
+bool profile_is_named(int argc, char *const *argv)
+{
+	for (int k = 0; k < argc && strcmp(argv[k], "--") != 0; k++)
+		if (is_option(argv[k], "--endpoint") || is_option(argv[k], "--profile"))
+			return true;
+	return env("AWS_ENDPOINT_URL_EC2") || env("AWS_ENDPOINT_URL");
+}
+
 int profile_get(struct profile *ret)
 {
 	const char *endpoint = cli_endpoint ? cli_endpoint : env("AWS_ENDPOINT_URL_EC2");

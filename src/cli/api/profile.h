@@ -7,6 +7,9 @@
  * never an endpoint that nobody named: a key for somewhere else is not sent there by accident.
  */
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "base/attr.h"
 
 enum { PROFILE_TEXT_MAX = 256 };
@@ -21,6 +24,9 @@ struct profile {
 
 /* What --endpoint and --profile said; NULL: not given. */
 extern const char *cli_endpoint, *cli_profile;
+
+/* profile_is_named(): do the words of a verb, or AWS_ENDPOINT_URL, say that the API is meant? */
+bool profile_is_named(int argc, char *const *argv);
 
 /* profile_get(): Return: CLI_OK, or CLI_FAILED with the line printed. *ret holds a secret: wipe it with profile_wipe(). */
 MUST_USE int profile_get(struct profile *ret);
