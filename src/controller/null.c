@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +52,19 @@ int null_state(const struct null_options *o)
 	return fd < 0 ? -errno : fd;
 }
 
+void null_print(int fd, const char *fmt, ...)
+{
+	char line[256];
+	va_list ap;
+	int len;
+
+	va_start(ap, fmt);
+	len = vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	if (len > 0)
+		(void)!fd_write_full(fd, line, min_u64((uint64_t)len, sizeof(line) - 1));
+}
+
 void null_say(const struct null_options *o)
 {
 	char addr[NET_IPV4_TEXT];
@@ -59,10 +73,11 @@ void null_say(const struct null_options *o)
 	log_warn("niterd.null",
 		 "addr=%s port=%u state=%s text=\"nothing real runs, no key is protected\"", addr,
 		 o->port, o->state ? "kept" : "memory");
-	dprintf(STDERR_FILENO, "niterd: null launcher: NOTHING REAL RUNS and no key is protected; "
-			       "for tests only\n");
-	dprintf(STDOUT_FILENO, "endpoint http://%s:%u\n", addr, o->port);
-	dprintf(STDOUT_FILENO, "region %s\n", o->place.region);
+	null_print(STDERR_FILENO,
+		   "niterd: null launcher: NOTHING REAL RUNS and no key is protected; "
+		   "for tests only\n");
+	null_print(STDOUT_FILENO, "endpoint http://%s:%u\n", addr, o->port);
+	null_print(STDOUT_FILENO, "region %s\n", o->place.region);
 }
 
 /* Of the same name the same id, whenever it is made: scripts may know it. */
@@ -91,7 +106,7 @@ static int image_ensure(struct daemon *d, const struct null_options *o,
 	if (!store_find(d->core.st, &tbl_images, i.id))
 		r = store_put(d->core.st, &tbl_images, &i);
 	if (r == 0)
-		dprintf(STDOUT_FILENO, "image %s %s\n", i.id, i.name);
+		null_print(STDOUT_FILENO, "image %s %s\n", i.id, i.name);
 	return r;
 }
 

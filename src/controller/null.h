@@ -82,6 +82,8 @@ MUST_USE int null_keys_start(struct daemon *d, const struct null_options *o);
 void null_keys_event(void);
 void null_keys_done(void);
 
+/* null_print(): what dprintf() does, without asking what kind of file @fd is: after the sandbox has closed, too. */
+void null_print(int fd, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* null_say(): what this is and where it listens, on standard error and in the log. */
 void null_say(const struct null_options *o);
 /* null_acts(): what the core wants. Return: 0, -ENOMEM. */

@@ -115,10 +115,10 @@ static bool has_key(struct core *c, const char *account)
 
 static void key_print(const struct access_key *k, const uint8_t *secret)
 {
-	dprintf(STDOUT_FILENO, "account %s\n", k->account);
-	dprintf(STDOUT_FILENO, "export AWS_ACCESS_KEY_ID=%s\n", k->id);
-	dprintf(STDOUT_FILENO, "export AWS_SECRET_ACCESS_KEY=%.*s\n", CTL_API_SECRET_BYTES,
-		(const char *)secret);
+	null_print(STDOUT_FILENO, "account %s\n", k->account);
+	null_print(STDOUT_FILENO, "export AWS_ACCESS_KEY_ID=%s\n", k->id);
+	null_print(STDOUT_FILENO, "export AWS_SECRET_ACCESS_KEY=%.*s\n", CTL_API_SECRET_BYTES,
+		   (const char *)secret);
 }
 
 /* The key of the command line, whatever it was before; else one that is made once. */

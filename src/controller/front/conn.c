@@ -307,10 +307,13 @@ static int in_room(struct front_conn *c)
 {
 	struct front *f = c->d->front;
 	size_t cap = c->in_cap ? c->in_cap * 2 : IN_START;
+	size_t whole = c->reader.head_len + c->reader.body_len;
 	char *in;
 
 	if (c->in_len < c->in_cap)
 		return 0;
+	if (c->reader.head_len && cap > whole)
+		cap = whole; /* more than there is, or the request would be complete */
 	if (f->in_big + in_big(cap) - in_big(c->in_cap) > IN_BIG_TOTAL)
 		return -EBUSY;
 	in = realloc(c->in, cap);
