@@ -244,6 +244,8 @@ int core_interface_groups(struct core *c, const struct interface *ni, const char
 	if (r < 0)
 		return r;
 	r = core_net_changed(acts);
+	if (r == 0 && ni->instance_id[0]) /* reads the names of its groups there */
+		r = core_metadata_changed(acts, ni->instance_id);
 	return r < 0 ? fault_internal(f, r, "changing groups") : 0;
 }
 

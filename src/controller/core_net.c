@@ -176,13 +176,25 @@ static int interface_ensure(struct core *c, const struct instance *i)
 	return r < 0 ? r : core_interface_attach(c, &ni, i, 0, true, &f);
 }
 
+/* The first account's: once, since people may delete it. */
+static int first_network_ensure(struct core *c)
+{
+	const struct setting made = { .name = "default-network", .value = "made" };
+	int r;
+
+	if (store_find(c->st, &tbl_settings, made.name))
+		return 0;
+	r = default_network_ensure(c, MODEL_ACCOUNT_DEFAULT);
+	return r < 0 ? r : store_put(c->st, &tbl_settings, &made);
+}
+
 static int all_ensure(struct core *c)
 {
 	CLEANUP(free_p) struct instance *list = NULL;
 	size_t cnt = 0;
 	int r;
 
-	r = default_network_ensure(c, MODEL_ACCOUNT_DEFAULT);
+	r = first_network_ensure(c);
 	if (r == 0)
 		r = store_list(c->st, &tbl_instances, (void **)&list, &cnt);
 	for (size_t k = 0; r == 0 && k < cnt; k++)

@@ -305,11 +305,31 @@ int core_vpc_rm(struct core *c, const struct vpc *v, struct fault *f)
 	return r < 0 ? fault_internal(f, r, "removing a network") : 0;
 }
 
+/* The DNS server of an instance is its metadata process. */
+static int names_changed(struct core *c, const struct vpc *v, struct core_acts *acts)
+{
+	const struct interface *ni;
+	const struct subnet *s;
+	struct store_iter it, inner;
+	int r = 0;
+
+	store_each_of(c->st, &tbl_subnets, "vpc_id", v->id, &it);
+	while (r == 0 && (s = store_next(&it))) {
+		store_each_of(c->st, &tbl_interfaces, "subnet_id", s->id, &inner);
+		while (r == 0 && (ni = store_next(&inner)))
+			if (ni->instance_id[0] && ni->device_idx == 0)
+				r = core_metadata_changed(acts, ni->instance_id);
+	}
+	return r;
+}
+
 int core_vpc_put(struct core *c, const struct vpc *v, struct core_acts *acts)
 {
 	int r = store_put(c->st, &tbl_vpcs, v);
 
-	return r < 0 ? r : core_net_changed(acts);
+	if (r == 0)
+		r = core_net_changed(acts);
+	return r < 0 ? r : names_changed(c, v, acts);
 }
 
 /* ---- subnets ---- */

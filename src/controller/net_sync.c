@@ -218,6 +218,7 @@ static int metadata_options(struct svc *s, const struct net *n, const struct ins
 	be32_store(m.vpc_addr, v->addr);
 	m.vpc_prefix = (uint8_t)v->prefix;
 	snprintf(m.domain, sizeof(m.domain), "%s", v->domain);
+	m.dns_off = !v->dns_support;
 	return metadata_message(s, CTL_METADATA_OPTIONS_SET, &m);
 }
 

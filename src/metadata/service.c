@@ -155,6 +155,7 @@ static void options_set(struct service *s, const struct ctl_msg *m)
 		return;
 	}
 	*s->zone = zone;
+	s->zone->refuses = o->dns_off;
 	to->enabled = o->enabled;
 	to->hop_limit = o->hop_limit;
 	to->tokens_optional = o->tokens_optional;

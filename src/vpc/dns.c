@@ -313,7 +313,7 @@ static void decide(const struct dns_zone *z, const struct query *q, struct reply
 		r->rcode = DNS_BADVERS;
 	} else if (!z->set) {
 		r->rcode = DNS_SERVFAIL;
-	} else if (q->class != CLASS_IN || q->type == DNS_AXFR || q->type == DNS_IXFR) {
+	} else if (z->refuses || q->class != CLASS_IN || q->type == DNS_AXFR || q->type == DNS_IXFR) {
 		r->rcode = DNS_REFUSED;
 	} else {
 		before = labels_before(z, &q->name);

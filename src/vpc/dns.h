@@ -68,6 +68,7 @@ bool dns_name_equal(const struct dns_name *a, const struct dns_name *b);
 
 struct dns_zone {
 	bool set;
+	bool refuses; /* every query: the network wants no names */
 	struct dns_name domain;
 	uint32_t block; /* the network's addresses, in host order */
 	uint8_t prefix; /* 8 … 32 */

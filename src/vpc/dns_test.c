@@ -231,6 +231,9 @@ static void dns_answer__refuses_everything_outside(void **state)
 		expect_none(outside[i], DNS_A, DNS_REFUSED, NULL);
 	expect_none("ec2.internal", DNS_AXFR, DNS_REFUSED, NULL);
 	expect_none("ec2.internal", DNS_IXFR, DNS_REFUSED, NULL);
+	zone.refuses = true;
+	expect_none("ip-172-31-0-5.ec2.internal", DNS_A, DNS_REFUSED, NULL);
+	expect_none("5.0.31.172.in-addr.arpa", DNS_PTR, DNS_REFUSED, NULL);
 	memset(&zone, 0, sizeof(zone));
 	expect_none("ec2.internal", DNS_A, DNS_SERVFAIL, NULL);
 }

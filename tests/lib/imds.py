@@ -58,8 +58,8 @@ class World:
         assert answer.split()[0] == "ok", f"{line[:80]}: {answer}"
         return answer
 
-    def options(self, enabled=1, hops=1, optional=0, block="172.31.0.0", prefix=16, domain="ec2.internal"):
-        return self.say(f"options {enabled} {hops} {optional} {block} {prefix} {domain}")
+    def options(self, enabled=1, hops=1, optional=0, block="172.31.0.0", prefix=16, domain="ec2.internal", dns_off=0):
+        return self.say(f"options {enabled} {hops} {optional} {block} {prefix} {dns_off} {domain}")
 
     def put(self, path, value, more=False):
         data = value if isinstance(value, bytes) else value.encode()

@@ -247,16 +247,17 @@ static void ask(enum ctl_type type, const void *body)
 static void line_options(const char *args)
 {
 	struct ctl_metadata_options o;
-	unsigned enabled, hops, optional, prefix;
+	unsigned enabled, hops, optional, prefix, dns_off = 0;
 	char block[32];
 
 	memset(&o, 0, sizeof(o));
-	if (sscanf(args, "%u %u %u %31s %u %63s", &enabled, &hops, &optional, block, &prefix,
-		   o.domain) < 5)
+	if (sscanf(args, "%u %u %u %31s %u %u %63s", &enabled, &hops, &optional, block, &prefix,
+		   &dns_off, o.domain) < 6)
 		die("options");
 	o.enabled = (uint8_t)enabled;
 	o.hop_limit = (uint8_t)hops;
 	o.tokens_optional = (uint8_t)optional;
+	o.dns_off = (uint8_t)dns_off;
 	o.vpc_prefix = (uint8_t)prefix;
 	if (inet_pton(AF_INET, block, o.vpc_addr) != 1)
 		die("block");

@@ -431,6 +431,17 @@ def names_outside__are_refused():
     assert imds.dns_udp(imds.query("ec2.internal", imds.A, qclass=3)).rcode == 5
 
 
+def dns_that_is_off__refuses_what_it_knew():
+    q = imds.query("ip-172-31-0-5.ec2.internal", imds.A)
+    assert imds.dns_udp(q).rcode == 0
+    assert world.options(dns_off=1) == "ok"
+    for r in (imds.dns_udp(q), imds.dns_tcp(q)):
+        assert r.rcode == 5 and not r.answers, r.rcode
+    assert get("/latest/meta-data/instance-id", token()).status == 200
+    assert world.options() == "ok"
+    assert imds.dns_udp(q).rcode == 0
+
+
 def messages_that_are_no_queries__do_no_harm():
     good = imds.query("ip-172-31-0-5.ec2.internal", imds.A)
     assert imds.dns_udp(good[:12] + b"\xc0\x0c" + struct.pack(">HH", 1, 1)).rcode == 1  # a pointer to itself

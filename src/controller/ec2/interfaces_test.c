@@ -53,6 +53,14 @@ static void instance_make(const char *id, const char *eni, bool delete_on_termin
 	assert_int_equal(core_interface_attach(&ew.core, &ni, &i, 0, delete_on_termination, &f), 0);
 }
 
+static bool asked_for(enum core_act_kind kind, const char *id)
+{
+	for (size_t k = 0; k < ew.acts.cnt; k++)
+		if (ew.acts.v[k].kind == kind && strcmp(ew.acts.v[k].id, id) == 0)
+			return true;
+	return false;
+}
+
 static void create_interface__has_an_address_and_the_default_group(void **state)
 {
 	char subnet[EC2_KEEP], id[EC2_KEEP];
@@ -275,6 +283,32 @@ static void modify_interface__changes_one_thing(void **state)
 #undef MODIFY
 }
 
+/* Metadata of an instance shows its groups, and is where it asks for names. */
+static void changes__reach_what_an_instance_reads(void **state)
+{
+	char id[EC2_KEEP], g[EC2_KEEP], vpc[EC2_KEEP];
+
+	(void)state;
+	interface_make(id);
+	group_make(g, "g");
+	instance_make("i-00000000000000001", id, true);
+	ew.acts.cnt = 0;
+	ec2_done(ec2_askf("Action=ModifyNetworkInterfaceAttribute&NetworkInterfaceId=%s&"
+			  "SecurityGroupId.1=%s",
+			  id, g));
+	assert_true(asked_for(CORE_METADATA, "i-00000000000000001"));
+	assert_true(asked_for(CORE_NETWORK, ""));
+	ew.acts.cnt = 0;
+	ec2_done(ec2_askf("Action=ModifyVpcAttribute&VpcId=%s&EnableDnsSupport.Value=false",
+			  ec2_default_vpc(EC2_A, vpc)));
+	assert_true(asked_for(CORE_METADATA, "i-00000000000000001"));
+	ew.acts.cnt = 0;
+	ec2_done(ec2_askf("Action=ModifyVpcAttribute&VpcId=%s&EnableDnsSupport.Value=true&"
+			  "DryRun=false",
+			  vpc));
+	assert_true(asked_for(CORE_METADATA, "i-00000000000000001"));
+}
+
 static void delete_interface__needs_it_free(void **state)
 {
 	char id[EC2_KEEP], kept[EC2_KEEP];
@@ -412,6 +446,7 @@ int main(void)
 		TEST(interfaces__have_one_to_five_groups_of_their_network),
 		TEST(rules__are_refused_before_a_card_would_have_to),
 		TEST(modify_interface__changes_one_thing),
+		TEST(changes__reach_what_an_instance_reads),
 		TEST(delete_interface__needs_it_free),
 		TEST(attach_and_detach__are_refused_by_name),
 		TEST(interface_filters__each_finds_one_and_misses_another),

@@ -169,6 +169,8 @@ static void default_vpc__comes_back_when_it_is_asked_for(void **state)
 	ec2_keep(subnet, "subnetId");
 	ec2_done(ec2_askf("Action=DeleteSubnet&SubnetId=%s", subnet));
 	ec2_done(ec2_askf("Action=DeleteVpc&VpcId=%s", vpc));
+	/* niterd's next start does not bring it back. */
+	assert_int_equal(core_net_init(&ew.core), 0);
 	ec2_refuses("DefaultVpcDoesNotExist",
 		    "Action=CreateDefaultSubnet&AvailabilityZone=us-east-1a");
 	ec2_refuses("VPCIdNotSpecified",
