@@ -330,6 +330,7 @@ int core_create_message(struct core *c, const char *volume_id, struct ctl_l_volu
 	snprintf(ret->volume_id, sizeof(ret->volume_id), "%s", v.id);
 	snprintf(ret->account_id, sizeof(ret->account_id), "%s", v.account);
 	snprintf(ret->image_id, sizeof(ret->image_id), "%s", v.image_id);
+	snprintf(ret->kms_key_id, sizeof(ret->kms_key_id), "%s", v.kms_key_id);
 	ret->size = v.size;
 	return 0;
 }

@@ -146,6 +146,7 @@ static int libraries_init(void)
 	size_t seed = 0;
 	int r;
 
+	kms_init();
 	if (random_bytes(&seed, sizeof(seed)) < 0)
 		return -EIO;
 	json_object_seed(seed | 1);
@@ -261,6 +262,7 @@ static int timers_run(struct daemon *d)
 	health_timers(d, now, &next);
 	net_timers(d, now, &next);
 	security_link_timers(&d->security, now, &next);
+	kms_timers(d, now, &next);
 	turn_end(d); /* of requests that went on */
 	conn_timers(d, now, &next);
 	null_settle(d, now, &next);
@@ -296,6 +298,7 @@ static int serve(struct daemon *d, const struct config *cfg)
 			r = streams_open(d, cfg);
 			if (r < 0)
 				return r;
+			kms_start(d);
 			open = true;
 		}
 		n = loop_wait(&d->loop, ev, timers_run(d));

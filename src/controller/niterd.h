@@ -26,6 +26,7 @@
 #include "base/loop.h"
 #include "controller/core.h"
 #include "controller/fault.h"
+#include "controller/kms/kms.h"
 #include "controller/net_push.h"
 #include "controller/null.h"
 #include "controller/params.h"
@@ -250,6 +251,7 @@ struct daemon {
 	struct link link;
 	struct security_link security;
 	struct loop_ref security_ref;
+	struct kms kms;
 	struct loop_ref listener_ref;
 	int listener, state_fd;
 	bool listener_full; /* not watched: all slots are taken */

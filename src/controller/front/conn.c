@@ -14,6 +14,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/num.h"
 #include "controller/front/front_priv.h"
 
@@ -44,6 +45,8 @@ static void in_resize(struct front_conn *c, char *in, size_t cap)
 
 static void in_free(struct front_conn *c)
 {
+	if (c->secret && c->in)
+		mem_wipe(c->in, c->in_cap);
 	free(c->in);
 	in_resize(c, NULL, 0);
 }
@@ -51,6 +54,8 @@ static void in_free(struct front_conn *c)
 static void out_free(struct front_conn *c)
 {
 	c->d->front->out_total -= c->out_len;
+	if (c->secret && c->out)
+		mem_wipe(c->out, c->out_len);
 	free(c->out);
 	c->out = NULL;
 	c->out_len = 0;
@@ -199,6 +204,8 @@ static void sent(struct front_conn *c)
 		front_conn_phase(c, FRONT_LINGER, LINGER_S);
 		return;
 	}
+	if (c->secret && c->in)
+		mem_wipe(c->in, c->used);
 	c->in_len -= c->used;
 	memmove(c->in, c->in + c->used, c->in_len);
 	c->used = 0;
@@ -206,6 +213,7 @@ static void sent(struct front_conn *c)
 	memset(&c->reader, 0, sizeof(c->reader));
 	if (c->in_len == 0)
 		in_free(c);
+	c->secret = false;
 	front_conn_phase(c, c->in_len ? FRONT_READ : FRONT_IDLE, c->in_len ? HEAD_S : IDLE_S);
 	if (c->in_len || (c->tls && tls_pending(c->tls)))
 		again_later(c);
@@ -227,10 +235,24 @@ static void out_flush(struct front_conn *c)
 	sent(c);
 }
 
+/* What realloc() does, but nothing of the old place stays. */
+static char *body_move(char *body, size_t cap, size_t len)
+{
+	char *out = malloc(cap);
+
+	if (!out || !body)
+		return out;
+	memcpy(out, body, len);
+	mem_wipe(body, len);
+	free(body);
+	return out;
+}
+
 void front_conn_send(struct front_conn *c, const char *head, size_t head_len, char *body,
 		     size_t len)
 {
-	char *out = realloc(body, head_len + len);
+	char *out =
+		c->secret ? body_move(body, head_len + len, len) : realloc(body, head_len + len);
 
 	if (!out) {
 		free(body);

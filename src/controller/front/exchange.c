@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/random.h"
 #include "controller/front/front_priv.h"
 
@@ -136,8 +137,11 @@ static void call_leave(struct front_call *k)
 
 	if (k->x.conn) {
 		k->x.conn->call = NULL;
+		k->x.conn->secret = k->x.secret;
 		answer_send(k->x.conn, k->status, k->type, k->x.request_id, k->body, k->len);
 	} else {
+		if (k->x.secret && k->body)
+			mem_wipe(k->body, k->len);
 		free(k->body);
 	}
 	free(k->x.kept);

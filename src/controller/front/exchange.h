@@ -65,6 +65,7 @@ struct exchange {
 	char action[64];           /* "RunInstances"; for the audit log */
 	char code[MODEL_CODE_MAX]; /* error code of the answer, for the audit log; empty: success */
 	bool changes;              /* for the audit log */
+	bool secret; /* request or answer holds a secret: the front wipes them when the answer is sent */
 	void *kept; /* of whoever works on it while it waits; freed with free() after the reply */
 };
 

@@ -59,6 +59,7 @@ struct front_conn {
 	bool again;     /* on front.again */
 	bool close;     /* after the answer */
 	bool continued; /* "100 Continue" was said */
+	bool secret;    /* request or answer at hand holds a secret: its bytes are wiped */
 	uint32_t events;
 	uint64_t began_ns, due_ns; /* of the phase */
 	struct http_reader reader;

@@ -1,7 +1,0 @@
-/* SPDX-License-Identifier: Apache-2.0 */
-#include "controller/front/services.h"
-
-void kms_handle(struct exchange *x)
-{
-	exchange_reply(x, 503, "text/plain", NULL, 0);
-}
