@@ -63,7 +63,6 @@ ERRORS = [  # code, body, status; "IMAGE" and the like are written over by what 
     ("InvalidParameterValue", "Action=DescribeInstances&MaxResults=4" + V, 400),
     ("InvalidParameterValue", "Action=DescribeInstances&MaxResults=1001" + V, 400),
     ("InvalidParameterValue", "Action=DescribeInstances&Filter.1.Name=no-such&Filter.1.Value.1=x" + V, 400),
-    ("InvalidParameterCombination", f"Action=DescribeInstances&MaxResults=5&InstanceId.1={NO_INSTANCE}" + V, 400),
     ("InvalidInstanceID.NotFound", f"Action=DescribeInstances&InstanceId.1={NO_INSTANCE}" + V, 400),
     ("InvalidInstanceID.Malformed", "Action=DescribeInstances&InstanceId.1=i-xyz" + V, 400),
     ("InvalidInstanceID.Malformed", "Action=StopInstances&InstanceId.1=vol-0123456789abcdef0" + V, 400),
@@ -72,7 +71,7 @@ ERRORS = [  # code, body, status; "IMAGE" and the like are written over by what 
     ("InvalidGroup.NotFound", f"Action=DescribeSecurityGroups&GroupId.1={NO_GROUP}" + V, 400),
     ("InvalidGroup.NotFound", f"Action=DeleteSecurityGroup&GroupId={NO_GROUP}" + V, 400),
     ("InvalidGroupId.Malformed", "Action=DescribeSecurityGroups&GroupId.1=sg-x" + V, 400),
-    ("InvalidGroup.Duplicate", "Action=CreateSecurityGroup&GroupName=default&GroupDescription=x" + V, 400),
+    ("InvalidParameterValue", "Action=CreateSecurityGroup&GroupName=default&GroupDescription=x" + V, 400),
     ("CannotDelete", "Action=DeleteSecurityGroup&GroupName=default" + V, 400),
     ("InvalidVpcID.NotFound", "Action=DescribeVpcs&VpcId.1=vpc-0fedcba9876543210" + V, 400),
     ("InvalidSubnetID.NotFound", "Action=DescribeSubnets&SubnetId.1=subnet-0fedcba9876543210" + V, 400),
@@ -82,7 +81,7 @@ ERRORS = [  # code, body, status; "IMAGE" and the like are written over by what 
     ("InvalidAMIID.NotFound", "Action=DescribeImages&ImageId.1=ami-0fedcba9876543210" + V, 400),
     ("InvalidAMIID.Malformed", "Action=DescribeImages&ImageId.1=debian" + V, 400),
     ("InvalidAMIID.NotFound", "Action=RunInstances&ImageId=ami-0fedcba9876543210&MinCount=1&MaxCount=1" + V, 400),
-    ("InvalidParameterValue", "Action=RunInstances&ImageId=IMAGE&MinCount=1&MaxCount=1&InstanceType=t9.huge" + V, 400),
+    ("InvalidInstanceType", "Action=RunInstances&ImageId=IMAGE&MinCount=1&MaxCount=1&InstanceType=t9.huge" + V, 400),
     ("InvalidParameterValue", "Action=RunInstances&ImageId=IMAGE&MinCount=2&MaxCount=1&InstanceType=t3.micro" + V, 400),
     ("InvalidParameterValue", "Action=RunInstances&ImageId=IMAGE&MinCount=0&MaxCount=1&InstanceType=t3.micro" + V, 400),
     ("InvalidKeyPair.NotFound", "Action=RunInstances&ImageId=IMAGE&MinCount=1&MaxCount=1&InstanceType=t3.micro&KeyName=nobody" + V, 400),
@@ -137,7 +136,7 @@ def lists__may_have_gaps_and_any_order():
     equal(sorted(texts(got, "instanceId")), sorted(two))
     got = call("DescribeInstances", f"Filter.7.Value.3={two[0]}", "Filter.7.Name=instance-id", f"Filter.7.Value.1={two[1]}")
     equal(sorted(texts(got, "instanceId")), sorted(two))
-    refused("InvalidParameterValue", f"Action=DescribeInstances{V}&InstanceId.1={two[0]}&InstanceId.1={two[1]}")
+    refused("MalformedQueryString", f"Action=DescribeInstances{V}&InstanceId.1={two[0]}&InstanceId.1={two[1]}")
 
 
 def blanks__are_plus_or_percent_20():

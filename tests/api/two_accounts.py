@@ -151,6 +151,8 @@ EC2 = {
                                    lambda x, o: {"Filters": [{"Name": "group-id", "Values": [x.group]}]}],
     "ModifySecurityGroupRules": [lambda x, o: {"GroupId": x.group, "SecurityGroupRules": [
         {"SecurityGroupRuleId": x.rule, "SecurityGroupRule": {"IpProtocol": "tcp", "FromPort": 1, "ToPort": 2, "CidrIpv4": "0.0.0.0/0"}}]}],
+    "UpdateSecurityGroupRuleDescriptionsIngress": [lambda x, o: {"GroupId": x.group, "IpPermissions": TCP}],
+    "UpdateSecurityGroupRuleDescriptionsEgress": [lambda x, o: {"GroupId": x.group, "IpPermissions": TCP}],
     "CreateNetworkInterface": [lambda x, o: {"SubnetId": x.subnet}, lambda x, o: {"SubnetId": o.subnet, "Groups": [x.group]}],
     "DescribeNetworkInterfaces": [lambda x, o: {"NetworkInterfaceIds": [x.interface]},
                                   lambda x, o: {"Filters": [{"Name": "subnet-id", "Values": [x.subnet]}]}],
@@ -180,7 +182,7 @@ KMS = {
 # Actions that name nothing of an account.
 NOTHING = {("ec2", a) for a in (
     "DescribeRegions", "DescribeAvailabilityZones", "DescribeAccountAttributes", "DescribeInstanceTypes", "DescribeInstanceTypeOfferings",
-    "CreateVpc", "CreateDefaultVpc", "DescribeImages", "DescribeDhcpOptions", "GetEbsEncryptionByDefault", "GetEbsDefaultKmsKeyId",
+    "CreateVpc", "CreateDefaultVpc", "CreateDefaultSubnet", "DescribeImages", "DescribeDhcpOptions", "GetEbsEncryptionByDefault", "GetEbsDefaultKmsKeyId",
     "DescribeAddresses", "DescribeLaunchTemplates", "DescribeIamInstanceProfileAssociations", "DescribeSnapshots",
     "DescribeVolumesModifications", "DescribePlacementGroups")} | {("kms", a) for a in ("CreateKey", "ListKeys", "GenerateRandom")} | {
         ("sts", "GetCallerIdentity")}
@@ -277,4 +279,4 @@ tests += [probe("ec2", a, c) for a, c in EC2.items() if ("ec2", a) in api.action
 tests += [probe("kms", a, c) for a, c in KMS.items() if ("kms", a) in api.actions()]
 tests += [ciphertext__of_a_stranger_is_opened_by_nobody_else, lists__never_show_a_stranger, strangers_things__are_as_they_were,
           pages__of_a_stranger_are_refused]
-api.run(server, tests)
+api.run(server, tests, needed=[accounts__have_one_of_everything_each])

@@ -23,12 +23,13 @@ TEXT = {"integer": re.compile(r"-?\d+"), "long": re.compile(r"-?\d+"), "float": 
 
 # Members of newer models: path from the answer's root without [numbers].
 NEWER = re.compile(
-    r"^(CreateSecurityGroup/securityGroupArn|DeleteSecurityGroup/(return|groupId)|DeleteKeyPair/(return|keyPairId)"
+    r"^(GetEbsEncryptionByDefault/sseType|CreateSecurityGroup/securityGroupArn|DeleteSecurityGroup/(return|groupId)|DeleteKeyPair/(return|keyPairId)"
     r"|.*/(operator|currentInstanceBootMode|imdsSupport|networkCardIndex|nitroTpmSupport|nitroEnclavesSupport|ebsInfo/maximumEbsAttachments"
     r"|ownerId|availabilityZoneId|blockPublicAccessStates|securityGroupArn|sourceImageId|sourceImageRegion|imageAllowed|groupLongNameSet"
     r"|attachedEbsStatus|phcSupport|networkInfo/.*|defaultNetworkCardIndex)(/.*)?)$")
-# Values that newer models' enumerations have.
+# Values that newer models' enumerations have; and "available", which EC2 says of an internet gateway's attachment against its own model.
 NEWER_VALUES = {"enableNetworkAddressUsageMetrics", "nitro-v6", "uefi-preferred"}
+OWN_VALUES = {("DescribeInternetGateways/internetGatewaySet/attachmentSet/state", "available")}
 
 
 @functools.lru_cache(maxsize=None)
@@ -163,7 +164,7 @@ def _plain(where, text, shape):
     if where.endswith("/nextToken") and not text:
         return [f"{where}: empty"]
     enum = getattr(shape, "enum", None)
-    if enum and text not in enum and text not in NEWER_VALUES:
+    if enum and text not in enum and text not in NEWER_VALUES and (where, text) not in OWN_VALUES:
         return [f"{where}: {text!r} is not among {', '.join(enum[:8])}"]
     return []
 
