@@ -126,6 +126,6 @@ int ec2_resource_check(struct ec2_call *c, const char *id)
 	}
 	row = store_find(c->core->st, k->table, id);
 	if (!row || strcmp(k->account(c, row), c->account) != 0)
-		return ec2_refuse_id(c, k->kind, id);
+		return ec2_refuse_id(c, (int)k->kind, id);
 	return 0;
 }

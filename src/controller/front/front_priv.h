@@ -104,7 +104,7 @@ struct front {
 
 static inline struct front_call *call_of(struct exchange *x)
 {
-	return (struct front_call *)((char *)x - offsetof(struct front_call, x));
+	return (void *)((char *)x - offsetof(struct front_call, x));
 }
 
 /* conn.c */
