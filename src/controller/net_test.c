@@ -274,15 +274,21 @@ static const struct net_item *item(const struct net_want *w, const char *key)
 	return NULL;
 }
 
-static const struct ctl_vpc_rules *rules_in(const struct net_want *w, const char *key)
+static const struct ctl_msg *message_in(const struct net_want *w, const char *key,
+					enum ctl_type type)
 {
 	static struct ctl_msg m;
 	const struct net_item *it = item(w, key);
 
 	must(it != NULL);
 	assert_int_equal(ctl_decode(it->set, it->set_len, 0, &m), 0);
-	assert_int_equal(m.type, CTL_VPC_RULES_SET);
-	return &m.u.vpc_rules;
+	assert_int_equal(m.type, type);
+	return &m;
+}
+
+static const struct ctl_vpc_rules *rules_in(const struct net_want *w, const char *key)
+{
+	return &message_in(w, key, CTL_VPC_RULES_SET)->u.vpc_rules;
 }
 
 /* Does a rule of @m let TCP to @port in from @addr? */
@@ -357,6 +363,203 @@ static void net_want__speaks_of_what_lives(void **state)
 	assert_int_equal(net_want_wire(&s, &w), 0);
 	assert_int_equal(w.item_cnt, 1);
 	assert_int_equal(w.map_cnt, 0); /* nobody here is in the network */
+	net_want_done(&w);
+}
+
+/*
+ * Two networks with the same addresses, of two accounts; the second has no way out. The first has a second subnet, with
+ * an interface in two groups.
+ *
+ *	vpc-1 172.31.0.0/16  subnet-1  eni-1 (i-1) eni-2 (i-2) eni-3      igw-1
+ *	                     subnet-2  eni-4 (i-4): sg-2, sg-3
+ *	vpc-2 172.31.0.0/16  subnet-3  eni-5 (i-5), the address of eni-1: sg-4
+ */
+static struct net_state two_networks(void)
+{
+	static struct vpc vpcs[2];
+	static struct subnet subnets[3];
+	static struct interface all[5];
+	static const struct group_rule rules[] = {
+		{ .id = "sgr-3",
+		  .group_id = "sg-2",
+		  .proto = 1,
+		  .port_min = 8,
+		  .port_max = 65535,
+		  .addr = 0x0a000000,
+		  .prefix = 8 },
+		{ .id = "sgr-4", .group_id = "sg-2", .proto = 50, .port_max = 65535, .prefix = 0 },
+		{ .id = "sgr-5",
+		  .group_id = "sg-3",
+		  .proto = 6,
+		  .port_min = 80,
+		  .port_max = 81,
+		  .member_group_id = "sg-1" },
+		{ .id = "sgr-6",
+		  .group_id = "sg-3",
+		  .egress = true,
+		  .proto = 17,
+		  .port_min = 53,
+		  .port_max = 53,
+		  .addr = 0xc0000200,
+		  .prefix = 24 },
+		{ .id = "sgr-7",
+		  .group_id = "sg-4",
+		  .proto = 255,
+		  .port_max = 65535,
+		  .member_group_id = "sg-4" },
+	};
+	static const struct interface_group members[] = { { "eni-4", "sg-2" },
+							  { "eni-4", "sg-3" },
+							  { "eni-5", "sg-4" } };
+	static const struct net_live alive[] = { { "i-1", "t3.nano" },
+						 { "i-2", "t3.nano" },
+						 { "i-4", "t3.nano" },
+						 { "i-5", "t3.nano" } };
+	static struct group_rule all_rules[7];
+	static struct interface_group all_members[6];
+	static struct group groups[4];
+	static struct net_live lives[4];
+	struct net_state s = state_of();
+
+	vpcs[0] = vpcs[1] = vpc;
+	snprintf(vpcs[1].id, sizeof(vpcs[1].id), "vpc-2");
+	vpcs[1].vni = 0x1002;
+	for (unsigned k = 0; k < 3; k++) {
+		subnets[k] = subnet;
+		snprintf(subnets[k].id, sizeof(subnets[k].id), "subnet-%u", k + 1);
+	}
+	subnets[1].addr = 0xac1f0100;
+	snprintf(subnets[2].vpc_id, sizeof(subnets[2].vpc_id), "vpc-2");
+	memcpy(all, ifs, sizeof(ifs));
+	all[3] = (struct interface){ .id = "eni-4",
+				     .subnet_id = "subnet-2",
+				     .instance_id = "i-4",
+				     .addr = 0xac1f0104,
+				     .mac = { 6, 4 } };
+	all[4] = (struct interface){ .id = "eni-5",
+				     .subnet_id = "subnet-3",
+				     .instance_id = "i-5",
+				     .addr = 0xac1f0004,
+				     .mac = { 6, 5 },
+				     .outside_idx = 2 };
+	memcpy(all_rules, rule, sizeof(rule));
+	memcpy(all_rules + 2, rules, sizeof(rules));
+	memcpy(all_members, member, sizeof(member));
+	memcpy(all_members + 3, members, sizeof(members));
+	for (unsigned k = 0; k < 4; k++) {
+		groups[k] = group;
+		snprintf(groups[k].id, sizeof(groups[k].id), "sg-%u", k + 1);
+		if (k > 0)
+			snprintf(groups[k].name, sizeof(groups[k].name), "g%u", k);
+	}
+	snprintf(groups[3].vpc_id, sizeof(groups[3].vpc_id), "vpc-2");
+	memcpy(lives, alive, sizeof(lives));
+	s.net.vpc = vpcs;
+	s.net.vpc_cnt = 2;
+	s.net.subnet = subnets;
+	s.net.subnet_cnt = 3;
+	s.net.interface = all;
+	s.net.interface_cnt = 5;
+	s.net.rule = all_rules;
+	s.net.rule_cnt = 7;
+	s.net.membership = all_members;
+	s.net.membership_cnt = 6;
+	s.net.group = groups;
+	s.net.group_cnt = 4;
+	s.live = lives;
+	s.live_cnt = 4;
+	return s;
+}
+
+static void net_want_card__knows_its_network_alone(void **state)
+{
+	struct net_state s = two_networks();
+	struct net_want w = { .item = NULL };
+	const struct ctl_vpc_interface *m;
+	const struct ctl_vpc_routes *r;
+
+	(void)state;
+	assert_int_equal(net_want_card(&s, "i-5", &w), 0);
+	assert_int_equal(w.item_cnt, 3);
+	m = &message_in(&w, "interface eni-5", CTL_VPC_INTERFACE_SET)->u.vpc_interface;
+	assert_int_equal(m->vni, 0x1002);
+	r = &message_in(&w, "routes eni-5", CTL_VPC_ROUTES_SET)->u.vpc_routes;
+	assert_int_equal(r->route_cnt, 1); /* no way out, no route */
+	assert_int_equal(r->route[0].target, CTL_ROUTE_LOCAL);
+	assert_int_equal(rules_in(&w, "rules eni-5")->rule_cnt, 1); /* itself */
+	assert_int_equal(w.map_cnt, 1);
+	assert_int_equal(w.map[0].vni, 0x1002);
+	assert_memory_equal(w.map[0].m.mac, s.net.interface[4].mac, NET_MAC_BYTES);
+	net_want_done(&w);
+
+	assert_int_equal(net_want_card(&s, "i-4", &w), 0);
+	m = &message_in(&w, "interface eni-4", CTL_VPC_INTERFACE_SET)->u.vpc_interface;
+	assert_int_equal(m->vni, 0x1001);
+	assert_int_equal(be32_load(m->subnet_addr), 0xac1f0100);
+	r = &message_in(&w, "routes eni-4", CTL_VPC_ROUTES_SET)->u.vpc_routes;
+	assert_int_equal(r->route_cnt, 2);
+	assert_memory_equal(r->route[1].mac, gateway.mac, NET_MAC_BYTES);
+	assert_int_equal(w.map_cnt, 5); /* three living ones, another host's, the gateway */
+	for (size_t k = 0; k < w.map_cnt; k++)
+		assert_int_equal(w.map[k].vni, 0x1001);
+	net_want_done(&w);
+}
+
+static void net_want_card__has_the_rules_of_each_of_its_groups(void **state)
+{
+	struct net_state s = two_networks();
+	struct net_want w = { .item = NULL };
+	const struct ctl_vpc_rules *m;
+	unsigned icmp = 0, esp = 0, out = 0, web = 0;
+
+	(void)state;
+	assert_int_equal(net_want_card(&s, "i-4", &w), 0);
+	m = rules_in(&w, "rules eni-4");
+	for (unsigned k = 0; k < m->rule_cnt; k++) {
+		const struct ctl_vpc_rule *r = &m->rule[k];
+
+		icmp += r->proto == 1 && !r->egress && r->port_min == 8 && r->port_max == 65535 &&
+			r->prefix == 8 && be32_load(r->addr) == 0x0a000000;
+		esp += r->proto == 50 && !r->egress && r->prefix == 0;
+		out += r->proto == 17 && r->egress && r->port_min == 53 && r->port_max == 53 &&
+		       r->prefix == 24;
+		web += r->proto == 6 && !r->egress && r->port_min == 80 && r->port_max == 81 &&
+		       r->prefix == 32;
+	}
+	assert_int_equal(icmp, 1);
+	assert_int_equal(esp, 1);
+	assert_int_equal(out, 1);
+	/* Members of sg-1: three interfaces, and what is on another host, since sg-1 is the default group. */
+	assert_int_equal(web, 4);
+	assert_int_equal(m->rule_cnt, 7);
+	assert_true(lets_in(m, 0xac1f0005, 80));
+	assert_false(lets_in(m, 0xac1f0104, 80)); /* itself is no member */
+	assert_false(lets_in(m, 0xac1f0005, 82));
+	net_want_done(&w);
+}
+
+static void net_want_wire__keeps_networks_apart(void **state)
+{
+	struct net_state s = two_networks();
+	struct net_want w = { .item = NULL };
+	size_t first = 0, second = 0;
+
+	(void)state;
+	assert_int_equal(net_want_wire(&s, &w), 0);
+	assert_non_null(item(&w, "interface igw-1"));
+	assert_non_null(item(&w, "interface eni-5"));
+	assert_int_equal(w.item_cnt, 6); /* a host, four interfaces, one gateway's port */
+	for (size_t k = 0; k < w.map_cnt; k++) {
+		first += w.map[k].vni == 0x1001;
+		second += w.map[k].vni == 0x1002;
+	}
+	assert_int_equal(first, 5);
+	assert_int_equal(second, 1);
+	net_want_done(&w);
+	/* A number behind the first network's gateway is no number behind another's. */
+	assert_int_equal(net_want_gateway(&s, &way, &w), 0);
+	assert_int_equal(w.item_cnt, 2);
+	assert_null(item(&w, "nat eni-5"));
 	net_want_done(&w);
 }
 
@@ -553,6 +756,9 @@ int main(void)
 		cmocka_unit_test(net_outside_free__counts_to_254),
 		cmocka_unit_test(net_want_card__opens_a_forwarded_port_to_the_outside_alone),
 		cmocka_unit_test(net_want__speaks_of_what_lives),
+		cmocka_unit_test(net_want_card__knows_its_network_alone),
+		cmocka_unit_test(net_want_card__has_the_rules_of_each_of_its_groups),
+		cmocka_unit_test(net_want_wire__keeps_networks_apart),
 		cmocka_unit_test(net_diff__leads_to_what_is_wanted),
 		cmocka_unit_test(net_diff__fills_messages_and_never_overfills_them),
 		cmocka_unit_test(metadata_items__ends_at_the_first_refusal),
