@@ -209,7 +209,7 @@ static const char *rig_check(struct rig_req *q)
 }
 
 /* A request as it is often needed. */
-static void rig_good(struct rig_req *q, const char *body)
+UNUSED static void rig_good(struct rig_req *q, const char *body)
 {
 	rig_request(q, "POST", "", body);
 	rig_header(q, "Content-Type", "application/x-www-form-urlencoded");
