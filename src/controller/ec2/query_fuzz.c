@@ -269,7 +269,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int r;
 
 	must(m);
-	m->text = malloc(size + 2);
+	m->text = malloc(size * 2 + 2); /* two NULs for each pair */
 	must(m->text);
 	r = query_parse((const char *)data, size, &q, &f);
 	must(r == 0 || r == -EPROTO);

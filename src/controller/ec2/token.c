@@ -20,14 +20,13 @@ static const char *const digest_without[] = { "ClientToken", "DryRun", NULL };
 const char *token_read(struct ec2_call *c)
 {
 	const char *token = query_str(&c->in, "ClientToken");
-	size_t len = token ? strlen(token) : 0;
+	bool plain = true;
 
 	if (!token)
 		return NULL;
-	for (size_t i = 0; i < len; i++)
-		if (token[i] < 0x20 || token[i] > 0x7e)
-			len = EC2_TOKEN_MAX;
-	if (len < EC2_TOKEN_MAX)
+	for (const char *p = token; *p; p++)
+		plain = plain && *p >= 0x20 && *p <= 0x7e;
+	if (plain && strlen(token) < EC2_TOKEN_MAX)
 		return token;
 	query_refuse(&c->in, "InvalidParameterValue",
 		     "The client token must be at most %d printable ASCII characters",
