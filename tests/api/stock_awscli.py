@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """The same day with Debian's aws command, its waiters and its exit codes."""
-# niter-test: timeout=600
+# niter-test: timeout=900
 import base64
 import os
 import re

@@ -23,7 +23,7 @@ TEXT = {"integer": re.compile(r"-?\d+"), "long": re.compile(r"-?\d+"), "float": 
 
 # Members of newer models: path from the answer's root without [numbers].
 NEWER = re.compile(
-    r"^(GetEbsEncryptionByDefault/sseType|CreateSecurityGroup/securityGroupArn|DeleteSecurityGroup/(return|groupId)|DeleteKeyPair/(return|keyPairId)"
+    r"^(GetEbsEncryptionByDefault/sseType|RevokeSecurityGroup(In|E)gress/revokedSecurityGroupRuleSet(/.*)?|CreateSecurityGroup/securityGroupArn|DeleteSecurityGroup/(return|groupId)|DeleteKeyPair/(return|keyPairId)"
     r"|.*/(operator|currentInstanceBootMode|imdsSupport|networkCardIndex|nitroTpmSupport|nitroEnclavesSupport|ebsInfo/maximumEbsAttachments"
     r"|ownerId|availabilityZoneId|blockPublicAccessStates|securityGroupArn|sourceImageId|sourceImageRegion|imageAllowed|groupLongNameSet"
     r"|attachedEbsStatus|phcSupport|networkInfo/.*|defaultNetworkCardIndex)(/.*)?)$")

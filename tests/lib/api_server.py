@@ -319,4 +319,4 @@ def actions():
 
 def absent_actions():
     """Names of EC2 actions that niterd refuses by name."""
-    return set(_tables()["absent"])
+    return {action for service, action in _tables()["absent"] if service == "ec2"}
