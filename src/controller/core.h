@@ -145,7 +145,10 @@ MUST_USE int core_recover(struct core *c, const char (*live)[CTL_ID_MAX], size_t
 /* core_expire(): forgets instances that ended CORE_TERMINATED_MS ago. */
 MUST_USE int core_expire(struct core *c);
 
-/* core_start_message() / core_create_message(): what the launcher is asked, from the store. */
+/*
+ * core_start_message() / core_create_message(): what the launcher is asked, from the store. -ESTALE: nobody wants it any
+ * more, so an old request must not be sent again.
+ */
 MUST_USE int core_start_message(struct core *c, const char *instance_id,
 				struct ctl_l_instance_start *ret);
 MUST_USE int core_create_message(struct core *c, const char *volume_id,

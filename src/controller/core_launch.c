@@ -335,6 +335,8 @@ int core_create_message(struct core *c, const char *volume_id, struct ctl_l_volu
 	return 0;
 }
 
+	if (r == 0 && v.state != VOLUME_CREATING)
+		r = -ESTALE;
 static int start_volumes(struct core *c, const struct instance *i, struct ctl_l_instance_start *m)
 {
 	bool seen[CTL_VOLUMES_MAX] = { false };
@@ -375,6 +377,8 @@ int core_start_message(struct core *c, const char *instance_id, struct ctl_l_ins
 	snprintf(ret->image_id, sizeof(ret->image_id), "%s", i.image_id);
 	snprintf(ret->type_name, sizeof(ret->type_name), "%s", i.type);
 	snprintf(ret->cmdline, sizeof(ret->cmdline), "%s", img.cmdline);
+	if (r == 0 && i.state != INSTANCE_PENDING)
+		r = -ESTALE;
 	ret->cores = (uint16_t)i.cores;
 	ret->threads = (uint8_t)i.threads;
 	ret->ram_bytes = i.ram_bytes;

@@ -616,6 +616,17 @@ static int dispatch(struct daemon *d, struct ctl_msg *m)
 #pragma GCC diagnostic pop
 }
 
+/* What is asked again may be unwanted by now; who waits for a start's answer gets one. */
+static int retry_failed(struct daemon *d, struct link_req *q, int err)
+{
+	enum link_kind kind = q->kind;
+
+	q->kind = LINK_NONE;
+	if (kind == LINK_START)
+		return start_failed(d, q->id, err, strerrordesc_np(-err));
+	return err == -ESTALE || err == -ENOENT ? 0 : err;
+}
+
 int link_timers(struct daemon *d, uint64_t now_ns, uint64_t *next)
 {
 	int r = 0;
@@ -632,6 +643,8 @@ int link_timers(struct daemon *d, uint64_t now_ns, uint64_t *next)
 		q->retry_ns = 0;
 		q->seq = seq_next(&d->link);
 		r = req_send(d, q);
+		if (r < 0)
+			r = retry_failed(d, q, r);
 	}
 	return r;
 }

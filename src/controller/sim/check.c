@@ -237,9 +237,13 @@ void check_settled(struct sim *s)
 	for (size_t k = 0; k < SIM_FILES_MAX; k++)
 		if (s->file[k][0] && !there(s, &tbl_volumes, s->file[k]))
 			sim_break(s, "the file of %s stays behind", s->file[k]);
-	for (size_t k = 0; k < SIM_PROMISES_MAX; k++)
+	for (size_t k = 0; k < SIM_PROMISES_MAX; k++) {
+		i = store_find(s->core.st, &tbl_instances, s->promise[k].id);
 		if (s->promise[k].kind == PROMISE_LAUNCH)
 			token_check(s, &s->promise[k]);
+		else if (s->promise[k].stop_wanted && i && i->state == INSTANCE_RUNNING)
+			sim_break(s, "%s was told to stop and runs", i->id);
+	}
 }
 
 void check_empty(struct sim *s)

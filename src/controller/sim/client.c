@@ -119,6 +119,11 @@ void client_turn_done(struct sim *s, bool durable)
 		if (s->said[k].kind != PROMISE_NONE)
 			promise_add(s, &s->said[k]);
 	s->said_cnt = 0;
+	for (size_t k = 0; k < SIM_PROMISES_MAX; k++) {
+		if (s->promise[k].fresh && !durable) /* nobody knows */
+			s->promise[k].stop_wanted = false;
+		s->promise[k].fresh = false;
+	}
 }
 
 static struct sim_promise *promise_any(struct sim *s, enum sim_promise_kind kind)
@@ -222,6 +227,33 @@ static void about(struct sim *s, enum sim_promise_kind kind, const char *fmt, bo
 	free(call(s, body));
 }
 
+/* A wish about an instance. @states: what it may be afterwards, as the answer says. */
+static void wish(struct sim *s, const char *action, const char *states)
+{
+	struct sim_promise *p = promise_any(s, PROMISE_INSTANCE);
+	char body[256], state[32] = "", *answer;
+	const char *at;
+
+	if (!p)
+		return;
+	snprintf(body, sizeof(body), "Action=%s&InstanceId.1=%s", action, p->id);
+	p->dropped = p->dropped || strcmp(action, "TerminateInstances") == 0;
+	answer = call(s, body);
+	if (!answer)
+		return;
+	at = strstr(answer, "<currentState>");
+	if (at && (!value_next(&at, "name", state, sizeof(state)) || !strstr(states, state)))
+		sim_break(s, "%s: %s is %s", action, p->id, state);
+	if (!at && states[0])
+		sim_break(s, "%s: no state", action);
+	p->fresh = true;
+	if (strncmp(action, "Stop", 4) == 0)
+		p->stop_wanted = true;
+	else if (strncmp(action, "Start", 5) == 0)
+		p->stop_wanted = false;
+	free(answer);
+}
+
 static void make(struct sim *s, enum sim_promise_kind kind, const char *body, const char *member)
 {
 	char *answer = call(s, body), id[MODEL_ID_MAX];
@@ -298,22 +330,21 @@ void client_call(struct sim *s)
 		break;
 	case 6:
 	case 7:
-		about(s, PROMISE_INSTANCE, "Action=StopInstances&InstanceId.1=%s", false);
+		wish(s, "StopInstances", "stopping stopped");
 		break;
 	case 8:
-		about(s, PROMISE_INSTANCE, "Action=StopInstances&Force=true&InstanceId.1=%s",
-		      false);
+		wish(s, "StopInstances&Force=true", "stopping stopped");
 		break;
 	case 9:
 	case 10:
-		about(s, PROMISE_INSTANCE, "Action=StartInstances&InstanceId.1=%s", false);
+		wish(s, "StartInstances", "pending running");
 		break;
 	case 11:
-		about(s, PROMISE_INSTANCE, "Action=RebootInstances&InstanceId.1=%s", false);
+		wish(s, "RebootInstances", "");
 		break;
 	case 12:
 	case 13:
-		about(s, PROMISE_INSTANCE, "Action=TerminateInstances&InstanceId.1=%s", true);
+		wish(s, "TerminateInstances", "shutting-down terminated");
 		break;
 	case 14:
 		make(s, PROMISE_VOLUME, "Action=CreateVolume&Size=1&AvailabilityZone=us-east-1a",

@@ -59,12 +59,20 @@ static bool volume_held(struct sim *s, const char *id)
 	return false;
 }
 
-static unsigned cores_taken(const struct sim *s)
+/* A guest that niterd has no row for, or one that is stopped: a start that was asked again too late. It is being killed. */
+static bool stray(struct sim *s, const char *id)
+{
+	const struct instance *i = s->down ? NULL : store_find(s->core.st, &tbl_instances, id);
+
+	return !s->down && (!i || i->state == INSTANCE_STOPPED || i->state == INSTANCE_TERMINATED);
+}
+
+static unsigned cores_taken(struct sim *s, bool strays)
 {
 	unsigned cores = 0;
 
 	for (size_t k = 0; k < SIM_GUESTS_MAX; k++)
-		if (s->guest[k].id[0])
+		if (s->guest[k].id[0] && (strays || !stray(s, s->guest[k].id)))
 			cores += s->guest[k].cores;
 	return cores;
 }
@@ -334,11 +342,11 @@ static int start_check(struct sim *s, const struct sim_message *m)
 			return -EBUSY;
 		}
 	}
-	if (cores_taken(s) + q->cores > SIM_CORES) {
+	if (!stray(s, m->id) && cores_taken(s, false) + q->cores > SIM_CORES)
 		sim_break(s, "%s is given %u cores, of %d are %u taken", m->id, q->cores, SIM_CORES,
-			  cores_taken(s));
+			  cores_taken(s, false));
+	if (cores_taken(s, true) + q->cores > SIM_CORES)
 		return -ENOMEM;
-	}
 	return !s->calm && sim_chance(s, 5) ? -EIO : 0;
 }
 
@@ -460,7 +468,7 @@ static void deliver_once(struct sim *s, const struct sim_message *m)
 	}
 }
 
-/* Is something about the same thing, in the same direction, before it? */
+/* The launcher reads its socket in order; of what it says, only what is about the same thing keeps its order. */
 static bool first_of_its_thing(const struct sim *s, const struct sim_message *m)
 {
 	for (size_t k = 0; k < SIM_MESSAGES_MAX; k++) {
@@ -468,7 +476,7 @@ static bool first_of_its_thing(const struct sim *s, const struct sim_message *m)
 
 		if (o->kind != MSG_NONE && o->no < m->no && o->kind < TIMER_STOP &&
 		    m->kind < TIMER_STOP && is_ask(o->kind) == is_ask(m->kind) &&
-		    strcmp(o->id, m->id) == 0)
+		    (is_ask(m->kind) || strcmp(o->id, m->id) == 0))
 			return false;
 	}
 	return true;

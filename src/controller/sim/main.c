@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * sim [--seeds N] [--from SEED] [--steps N] [--seed SEED] [--mutants [SEEDS]]
+ * sim [--seeds N] [--from SEED] [--steps N] [--seed SEED] [--mutant N] [--mutants]
  *
  * Plays seeds until one fails, and prints its trace; --seed plays one of them aloud. --mutants puts one mistake after
  * the other into the core and says which ones no seed noticed.
@@ -17,7 +17,7 @@
 #include "controller/sim/sim.h"
 #include "crypto/crypto.h"
 
-enum { SEEDS = 300, STEPS = 150, MUTANT_SEEDS = 150 };
+enum { SEEDS = 300, STEPS = 200, MUTANT_SEEDS = 150 };
 
 static struct sim s;
 
@@ -61,7 +61,8 @@ static int mutants_play(uint64_t seeds, unsigned steps)
 			k++;
 		if (k == seeds)
 			lived++;
-		printf("%-40s %s\n", mutant_name(mutant), k == seeds ? "LIVED" : s.broken);
+		printf("%2u %-40s %s\n", mutant, mutant_name(mutant),
+		       k == seeds ? "LIVED" : s.broken);
 	}
 	printf("%u of %u mistakes were noticed\n", mutant_cnt() - lived, mutant_cnt());
 	return (int)lived;
@@ -88,6 +89,8 @@ int main(int argc, char **argv)
 			seeds = strtoull(arg, NULL, 10);
 		} else if (strcmp(argv[k], "--from") == 0) {
 			from = strtoull(arg, NULL, 10);
+		} else if (strcmp(argv[k], "--mutant") == 0) {
+			mutant = (unsigned)strtoul(arg, NULL, 10);
 		} else if (strcmp(argv[k], "--steps") == 0) {
 			steps = (unsigned)strtoul(arg, NULL, 10);
 		} else if (strcmp(argv[k], "--seed") == 0) {

@@ -149,7 +149,7 @@ static int recover_each(void *ptr, const struct core_acts *acts)
 
 static void crash_plan(struct sim *s)
 {
-	if (!s->calm && sim_chance(s, 4))
+	if (!s->calm && sim_chance(s, s->storm))
 		s->crash_in = 1 + sim_below(s, 4);
 }
 
@@ -195,7 +195,7 @@ static void turn(struct sim *s)
 	s->in_turn = true;
 	for (unsigned k = 0; k < cnt; k++)
 		client_call(s);
-	if (!s->calm && sim_chance(s, 2)) { /* before anything of it is durable */
+	if (!s->calm && sim_chance(s, s->storm)) { /* before anything of it is durable */
 		store_rollback(s->core.st);
 		turn_over(s, false);
 		die(s);
@@ -218,7 +218,7 @@ static void step(struct sim *s)
 		turn(s);
 	else if (what < 34)
 		host_guest_ends(s);
-	else if (what < 36 && !s->calm)
+	else if (what < 36 && !s->calm && sim_chance(s, s->storm * 10))
 		die(s);
 	else if (what < 37)
 		(void)!core_expire(&s->core);
@@ -255,10 +255,14 @@ static void finish(struct sim *s)
 {
 	s->calm = true;
 	s->crash_in = 0;
-	if (!s->down)
-		die(s); /* what was lost on the way is found again by a fresh start */
-	if (host_next(s) != UINT64_MAX) /* what the dead one asked for is done first */
-		settle(s);
+	if (s->down)
+		start(s);
+	settle(s);
+	if (!s->broken)
+		check_settled(s);
+	if (s->broken)
+		return;
+	die(s); /* nothing is under way: a fresh start finds nothing to do */
 	start(s);
 	settle(s);
 	if (!s->broken)
@@ -313,6 +317,7 @@ bool sim_play(struct sim *s, uint64_t seed, unsigned steps)
 	ec2_sink_set(&sink);
 	first_image(s);
 	s->rnd = (seed + 1) * UINT64_C(0x9e3779b97f4a7c15); /* whichever seed was the first */
+	s->storm = sim_below(s, 4);
 	s->down = true;
 	start(s);
 	for (unsigned k = 0; k < steps && !s->broken; k++)

@@ -91,7 +91,9 @@ enum sim_promise_kind {
 
 struct sim_promise {
 	enum sim_promise_kind kind;
-	char id[MODEL_ID_MAX];  /* of the thing; a launch: its token */
+	char id[MODEL_ID_MAX]; /* of the thing; a launch: its token */
+	bool stop_wanted,
+		fresh;          /* an instance: a stop was accepted, no start since; in this turn */
 	bool dropped;           /* the client asked for its end; it may be gone */
 	unsigned cnt;           /* a launch's instances */
 	char first[CTL_ID_MAX]; /* of a launch that was answered; empty: not yet */
@@ -110,9 +112,10 @@ struct sim {
 	size_t older_len, newer_len;
 	/* a crash is planned: after so many more commits; 0: none */
 	unsigned crash_in;
-	bool crashed; /* niterd is dead; what it still does, nobody sees */
-	bool calm;    /* no more failures and crashes */
-	bool down;    /* niterd has not been started again yet */
+	bool crashed;   /* niterd is dead; what it still does, nobody sees */
+	unsigned storm; /* percent: how likely crashes are */
+	bool calm;      /* no more failures and crashes */
+	bool down;      /* niterd has not been started again yet */
 	/* the host */
 	struct sim_guest guest[SIM_GUESTS_MAX];
 	char file[SIM_FILES_MAX][CTL_ID_MAX];
