@@ -16,6 +16,7 @@ packages_build="gcc libc6-dev meson ninja-build pkgconf python3 libssl-dev libja
 packages_host="qemu-system-x86 qemu-utils swtpm mmdebstrap e2fsprogs fdisk cpio zstd xz-utils lz4 kmod debian-archive-keyring
 	cryptsetup-bin openssh-client openssl"
 packages_bench="qemu-system-common qemu-utils fio"
+packages_demo="awscli"
 packages_test="tshark awscli python3-boto3"
 # A Node.js that did not come from Debian brings its own npm, and cannot be installed beside Debian's.
 command -v npm >/dev/null || packages_test="$packages_test nodejs npm"

@@ -34,12 +34,11 @@ server.start()
 before = sorted(p["name"] for p in server.processes())
 url = server.niter("host", "status")["api"]
 account = server.niter("account", "create", "tests")
-key = account["key"]
 ca = os.path.join(server.home, "api-ca.pem")
 with open(ca, "w", encoding="ascii") as f:
     f.write(server.niter("host", "certificate", "--api")["certificate"])
 environment = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
-environment.update(AWS_ACCESS_KEY_ID=key["access_key_id"], AWS_SECRET_ACCESS_KEY=key["secret_access_key"], AWS_DEFAULT_REGION="us-east-1",
+environment.update(AWS_ACCESS_KEY_ID=account["access_key_id"], AWS_SECRET_ACCESS_KEY=account["secret_access_key"], AWS_DEFAULT_REGION=account["region"],
                    AWS_EC2_METADATA_DISABLED="true", AWS_PAGER="", AWS_CONFIG_FILE="/dev/null", AWS_SHARED_CREDENTIALS_FILE="/dev/null")
 os.environ.update({k: v for k, v in environment.items() if k.startswith("AWS_")})
 
@@ -123,6 +122,6 @@ plain = os.urandom(64)
 blob = kms.encrypt(KeyId=master, Plaintext=plain)["CiphertextBlob"]
 lab.check("kms__answers_from_the_security_process", kms.decrypt(CiphertextBlob=blob)["Plaintext"] == plain)
 log = server.log()
-lab.check("log__holds_no_secret", key["secret_access_key"] not in log and base64.b64encode(plain).decode() not in log)
+lab.check("log__holds_no_secret", account["secret_access_key"] not in log and base64.b64encode(plain).decode() not in log)
 server.stop()
 lab.finish()
