@@ -24,7 +24,8 @@
  *
  * Guests of type c5.large ignore their power button, those of t3a.nano boot in silence. The network card of a t3a.micro breaks the
  * protocol, that of a t3a.small reads nothing. A kernel that begins with "BAD" is refused. FAKE_DISK_BYTES limits
- * the size of a volume, FAKE_RAM_MIB the host's memory. FAKE_API is a port of 127.0.0.1 for the EC2 API. With FAKE_JAIL=1 (needs root) niterd gets the namespaces, the uid
+ * the size of a volume, FAKE_RAM_MIB the host's memory. FAKE_API is a port of 127.0.0.1 for the EC2 API. With FAKE_SECURITY
+ * niterd has a channel to a security process, whose root key is known to everybody. With FAKE_JAIL=1 (needs root) niterd gets the namespaces, the uid
  * and the detached state directory that the real launcher gives it, and so its empty root.
  */
 
@@ -48,7 +49,10 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "crypto/crypto.h"
 #include "fake_network.h"
+#include "keys/keys.h"
+#include "keys/vault_null.h"
 #include "proto/control.h"
 
 enum {
@@ -57,7 +61,8 @@ enum {
 	GATEWAYS_MAX = 4,
 	POLL_MAX = 5 + 3 * GUESTS_MAX + GATEWAYS_MAX,
 	CONSOLE_MAX = 128 * 1024,
-	BUTTON_MS = 150
+	BUTTON_MS = 150,
+	ROOT_BYTES = 32,
 };
 
 struct guest {
@@ -201,6 +206,45 @@ static void wire_start(void)
 	fake_trace_line("{\"to\":\"wire\",\"what\":\"started\"}");
 }
 
+/* Runs until niterd has gone. Keys of the last one open what it sealed, as the root is the same. */
+static NORETURN void security_run(int fd)
+{
+	static struct vault_null vault;
+	static struct keys keys;
+	struct key *root = NULL;
+	int r = 1;
+
+	if (close_range(3, (unsigned)fd - 1, 0) < 0 || close_range((unsigned)fd + 1, ~0U, 0) < 0)
+		_exit(1);
+	if (crypto_init() < 0 ||
+	    key_new_from("known to everybody who can read", ROOT_BYTES, &root) < 0 ||
+	    vault_null_init(&vault, root) < 0)
+		_exit(1);
+	keys_init(&keys, vault.api, &vault.vault);
+	while (r > 0)
+		r = keys_serve(&keys, fd);
+	_exit(r < 0);
+}
+
+/* Return: niterd's end; -1: there is none. */
+static int security_start(void)
+{
+	int ours, theirs;
+	pid_t pid;
+
+	if (!getenv("FAKE_SECURITY"))
+		return -1;
+	if (fd_socketpair(SOCK_SEQPACKET, &ours, &theirs) < 0)
+		die("security");
+	pid = fork();
+	if (pid < 0)
+		die("fork");
+	if (pid == 0)
+		security_run(ours);
+	close(ours);
+	return theirs;
+}
+
 static void niterd_start(void)
 {
 	struct ctl_l_config conf = {
@@ -208,7 +252,7 @@ static void niterd_start(void)
 	};
 	bool jail = getenv("FAKE_JAIL") != NULL;
 	char *const argv[] = { (char *)(uintptr_t) "niterd", NULL };
-	int theirs, state, program, fds[4];
+	int theirs, state, program, fds[5], security = security_start();
 	unsigned cnt = 0;
 
 	program = open(f.program, O_RDONLY | O_CLOEXEC);
@@ -240,10 +284,14 @@ static void niterd_start(void)
 	if (f.api_listener >= 0)
 		fds[cnt++] = f.api_listener;
 	fds[cnt++] = state;
+	conf.has_security = security >= 0;
+	if (security >= 0)
+		fds[cnt++] = security;
 	fds[cnt++] = f.port_niterd;
 	if (ctl_send(f.link, CTL_L_CONFIG, 0, &conf, fds, cnt) < 0)
 		die("config");
 	close(state);
+	fd_closep(&security);
 	wire_announce();
 }
 
