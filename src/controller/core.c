@@ -351,6 +351,8 @@ int core_started(struct core *c, const struct ctl_l_instance_started *m, struct 
 		ev = i.boot_cnt ? EV_START_FAILED : EV_LAUNCH_FAILED;
 	if (m->err == -ENOMEM || m->err == -ENOSPC || m->err == -EDQUOT)
 		code = "Server.InsufficientInstanceCapacity";
+	if (m->err == -EKEYREVOKED || m->err == -EKEYEXPIRED) /* docs/wire/control.md */
+		code = CORE_BAD_KMS_KEY;
 	if (m->err == 0) {
 		i.times.jail_us = m->jail_us;
 		i.times.key_us = m->key_us;

@@ -194,6 +194,17 @@ static bool volumes_any(struct core *c, const char *instance_id, enum volume_sta
 	return false;
 }
 
+/* Why a volume could not be made: it is the owner's doing when its KMS key may not be used. */
+static const char *volume_error_code(struct core *c, const struct volume *v)
+{
+	const struct kms_key *k;
+
+	if (!v->kms_key_id[0])
+		return "Server.InternalError";
+	k = store_find(c->st, &tbl_kms_keys, v->kms_key_id);
+	return k && k->state == KMS_KEY_ENABLED ? "Server.InternalError" : CORE_BAD_KMS_KEY;
+}
+
 /* Runs @ev on the instance @v belongs to, inside the caller's transaction. */
 static int owner_step(struct core *c, const struct volume *v, enum machine_event ev,
 		      uint64_t took_us, const char *why, struct core_acts *acts)
@@ -205,7 +216,7 @@ static int owner_step(struct core *c, const struct volume *v, enum machine_event
 	if (r < 0)
 		return r;
 	i.times.volume_us += took_us;
-	r = core_step(c, &i, ev, why ? "Server.InternalError" : NULL, why, acts);
+	r = core_step(c, &i, ev, why ? volume_error_code(c, v) : NULL, why, acts);
 	if (r == -EBUSY)
 		return 0;
 	return r < 0 ? r : store_put(c->st, &tbl_instances, &i);
@@ -324,6 +335,8 @@ int core_create_message(struct core *c, const char *volume_id, struct ctl_l_volu
 	int r;
 
 	r = store_get_id(c->st, &tbl_volumes, volume_id, &v);
+	if (r == 0 && v.state != VOLUME_CREATING)
+		r = -ESTALE;
 	if (r < 0)
 		return r;
 	memset(ret, 0, sizeof(*ret));
@@ -335,8 +348,6 @@ int core_create_message(struct core *c, const char *volume_id, struct ctl_l_volu
 	return 0;
 }
 
-	if (r == 0 && v.state != VOLUME_CREATING)
-		r = -ESTALE;
 static int start_volumes(struct core *c, const struct instance *i, struct ctl_l_instance_start *m)
 {
 	bool seen[CTL_VOLUMES_MAX] = { false };
@@ -366,6 +377,8 @@ int core_start_message(struct core *c, const char *instance_id, struct ctl_l_ins
 	int r;
 
 	r = store_get_id(c->st, &tbl_instances, instance_id, &i);
+	if (r == 0 && i.state != INSTANCE_PENDING)
+		r = -ESTALE;
 	if (r == 0)
 		r = store_get_id(c->st, &tbl_images, i.image_id, &img);
 	if (r < 0)
@@ -377,8 +390,6 @@ int core_start_message(struct core *c, const char *instance_id, struct ctl_l_ins
 	snprintf(ret->image_id, sizeof(ret->image_id), "%s", i.image_id);
 	snprintf(ret->type_name, sizeof(ret->type_name), "%s", i.type);
 	snprintf(ret->cmdline, sizeof(ret->cmdline), "%s", img.cmdline);
-	if (r == 0 && i.state != INSTANCE_PENDING)
-		r = -ESTALE;
 	ret->cores = (uint16_t)i.cores;
 	ret->threads = (uint8_t)i.threads;
 	ret->ram_bytes = i.ram_bytes;

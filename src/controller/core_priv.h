@@ -5,6 +5,9 @@
 
 #include "controller/core.h"
 
+/* State reason of an instance with a volume whose KMS key is disabled, or at its end. */
+#define CORE_BAD_KMS_KEY "Client.InvalidKmsKey.InvalidState"
+
 MUST_USE int core_act_add(struct core_acts *acts, enum core_act_kind kind, const char *id);
 
 /**
