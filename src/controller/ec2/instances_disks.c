@@ -130,5 +130,5 @@ int run_disks_read(struct ec2_call *c, const struct image *img, struct core_laun
 		if (query_failed(&c->q))
 			return -EINVAL;
 	}
-	return r;
+	return r < 0 ? r : ec2_volume_key_ready(c);
 }

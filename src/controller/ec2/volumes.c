@@ -124,6 +124,8 @@ static int create_volume(struct ec2_call *c)
 	tags_read_spec(c, "volume", "volume", &tags);
 	r = wish_read(c, &wish);
 	if (r == 0)
+		r = ec2_volume_key_ready(c);
+	if (r == 0)
 		r = core_volume_add(c->core, c->account, &wish, &c->acts, &v, &c->fault);
 	if (r == 0)
 		r = tags_put(c, v.id, &tags);
