@@ -202,6 +202,11 @@ static const struct console_tail *console_tail(struct daemon *d, const char *ins
 	return l ? l->tail : NULL;
 }
 
+static bool stopping(struct daemon *d)
+{
+	return d->host_stopping;
+}
+
 void live_console_done(struct live *l)
 {
 	struct ec2_call *waits[LIVE_CONSOLE_WAIT_MAX];
@@ -221,7 +226,7 @@ void live_console_done(struct live *l)
 
 void health_init(void)
 {
-	static const struct ec2_live hooks = { health_of, console_ask, console_tail };
+	static const struct ec2_live hooks = { health_of, console_ask, console_tail, stopping };
 
 	ec2_live_set(&hooks);
 }

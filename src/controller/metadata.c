@@ -213,8 +213,9 @@ bool metadata_tag_valid(const char *key)
 	size_t n = strlen(key);
 
 	return n > 0 && strcmp(key, ".") != 0 && strcmp(key, "..") != 0 &&
+	       strcmp(key, "_index") != 0 &&
 	       strspn(key, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-			   "+-=._:@") == n;
+			   "+-=._:@,") == n;
 }
 
 static void put_tags(struct out *o, const struct metadata_source *s)

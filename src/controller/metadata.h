@@ -23,7 +23,7 @@ struct metadata_source {
 
 enum { METADATA_TAGS_MAX = 50 };
 
-/* metadata_tag_valid(): can this key be a name in the tree? EC2's characters: letters, digits, and + - = . _ : @ */
+/* metadata_tag_valid(): can this key be a name in the tree? EC2's characters: letters, digits, and + - = . _ : @ , */
 bool metadata_tag_valid(const char *key);
 
 /* @value: @len bytes, borrowed for the call. Return: 0, or -errno to end the walk. */

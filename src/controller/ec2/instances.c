@@ -50,6 +50,13 @@ struct ec2_health instance_health(struct ec2_call *c, const struct instance *i)
 	return h;
 }
 
+int instance_start_check(struct ec2_call *c)
+{
+	if (c->d && live.stopping && live.stopping(c->d))
+		return ec2_refuse(c, "ServiceUnavailable", "The host is stopping");
+	return 0;
+}
+
 const struct instance *instance_find(struct ec2_call *c, const char *id)
 {
 	const struct instance *i = store_find(c->core->st, &tbl_instances, id);

@@ -28,11 +28,16 @@ struct ec2_live {
 	MUST_USE int (*console)(struct daemon *d, const char *instance_id, struct ec2_call *c);
 	/* console_tail(): what is kept of a running instance's; NULL: nothing. Borrowed until the next turn. */
 	const struct console_tail *(*tail)(struct daemon *d, const char *instance_id);
+	/* stopping(): the host ends; nothing more is started. */
+	bool (*stopping)(struct daemon *d);
 };
 void ec2_live_set(const struct ec2_live *l);
 const struct ec2_live *ec2_live(void);
 /* instance_health(): of a running instance. */
 struct ec2_health instance_health(struct ec2_call *c, const struct instance *i);
+
+/* instance_start_check(): may anything be started? Return: 0, -EINVAL with the fault. */
+MUST_USE int instance_start_check(struct ec2_call *c);
 
 /* ---- Reading ---- */
 

@@ -443,6 +443,11 @@ int instance_options(struct ec2_call *c)
 	if (query_failed(&c->q))
 		return -EINVAL;
 	r = store_put(c->core->st, &tbl_instances, &i);
+	if (r == 0) {
+		r = tags_shown(c, i.id);
+		if (r < 0)
+			return r;
+	}
 	if (r == 0)
 		r = core_metadata_changed(&c->acts, i.id);
 	if (r < 0)

@@ -306,6 +306,9 @@ int instances_run(struct ec2_call *c)
 	int r;
 
 	memset(&q, 0, sizeof(q));
+	r = instance_start_check(c);
+	if (r < 0)
+		return r;
 	r = launch_read(c, &q, &tags, &data);
 	if (r == 0)
 		r = run_network_read(c, &q, &net);

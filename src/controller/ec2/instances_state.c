@@ -77,8 +77,10 @@ static int wish_all(struct ec2_call *c, const struct wish *w)
 
 int instances_start(struct ec2_call *c)
 {
+	int r = instance_start_check(c);
+
 	query_ignore(&c->in, "AdditionalInfo");
-	return wish_all(c, &(struct wish){ EV_WANT_START, true });
+	return r < 0 ? r : wish_all(c, &(struct wish){ EV_WANT_START, true });
 }
 
 int instances_stop(struct ec2_call *c)

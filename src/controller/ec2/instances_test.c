@@ -865,6 +865,23 @@ static void metadata_options__are_kept_and_told(void **state)
 		told = told ||
 		       (ew.acts.v[k].kind == CORE_METADATA && strcmp(ew.acts.v[k].id, id) == 0);
 	assert_true(told);
+	/* A tag that could not be read there is none that may be set. */
+	core_acts_done(&ew.acts);
+	done(ec2_askf("Action=CreateTags&ResourceId.1=%s&Tag.1.Key=a:b&Tag.1.Value=x", id));
+	assert_int_equal(ew.acts.cnt, 1);
+	assert_int_equal(ew.acts.v[0].kind, CORE_METADATA);
+	refusedf("InvalidParameterValue",
+		 "Action=CreateTags&ResourceId.1=%s&Tag.1.Key=a%%2Fb&Tag.1.Value=x", id);
+	done(ec2_askf("Action=DeleteTags&ResourceId.1=%s&Tag.1.Key=a:b", id));
+	assert_int_equal(ew.acts.cnt, 2);
+	done(ec2_askf("Action=ModifyInstanceMetadataOptions&InstanceId=%s"
+		      "&InstanceMetadataTags=disabled",
+		      id));
+	done(ec2_askf("Action=CreateTags&ResourceId.1=%s&Tag.1.Key=a%%2Fb&Tag.1.Value=x", id));
+	refusedf("InvalidParameterValue",
+		 "Action=ModifyInstanceMetadataOptions&InstanceId=%s"
+		 "&InstanceMetadataTags=enabled",
+		 id);
 	refusedf("UnsupportedOperation",
 		 "Action=ModifyInstanceMetadataOptions&InstanceId=%s&HttpTokens=optional", id);
 	refusedf("InvalidParameterValue",

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "controller/ec2/call_priv.h"
+#include "controller/metadata.h"
 
 enum { KEY_UNITS_MAX = 127, VALUE_UNITS_MAX = 255 }; /* UTF-16 units */
 
@@ -127,6 +128,31 @@ static size_t tags_count(struct core *core, const char *id)
 	return cnt;
 }
 
+int tags_shown(struct ec2_call *c, const char *id)
+{
+	const struct instance *i = store_find(c->core->st, &tbl_instances, id);
+	const struct tag *t;
+	struct store_iter it;
+	char safe[160];
+	int r;
+
+	if (!i || !i->imds_tags)
+		return 0;
+	store_each_of(c->core->st, &tbl_tags, "resource_id", id, &it);
+	while ((t = store_next(&it))) {
+		if (metadata_tag_valid(t->key))
+			continue;
+		log_escape(safe, sizeof(safe), t->key, strlen(t->key));
+		return ec2_refuse(c, "InvalidParameterValue",
+				  "'%s' is not a valid tag key. Tag keys must match pattern "
+				  "([0-9a-zA-Z\\-_+=,.@:]{1,255}), and must not be a reserved name "
+				  "('.', '..', '_index')",
+				  safe);
+	}
+	r = core_metadata_changed(&c->acts, id);
+	return r < 0 ? fault_internal(&c->fault, r, "telling the metadata service") : 0;
+}
+
 int tags_put(struct ec2_call *c, const char *id, const struct tag_list *l)
 {
 	CLEANUP(free_p) struct tag *row = NULL;
@@ -149,7 +175,7 @@ int tags_put(struct ec2_call *c, const char *id, const struct tag_list *l)
 	if (tags_count(c->core, id) > TAGS_MAX)
 		return ec2_refuse(c, "TagLimitExceeded",
 				  "The maximum number of tags of a resource is %d", TAGS_MAX);
-	return 0;
+	return tags_shown(c, id);
 }
 
 int tags_drop(struct core *core, const char *id)

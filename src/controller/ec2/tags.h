@@ -22,6 +22,8 @@ void tags_read_spec(struct ec2_call *c, const char *type, const char *allowed,
 void tags_read(struct ec2_call *c, const struct query_at *at, struct tag_list *ret);
 /* tags_put(): sets them on @id, inside the call's transaction. Return: 0, -errno with the fault (TagLimitExceeded). */
 MUST_USE int tags_put(struct ec2_call *c, const char *id, const struct tag_list *l);
+/* tags_shown(): an instance whose metadata service shows tags: can it show all of them? Then it is told. Others: nothing. */
+MUST_USE int tags_shown(struct ec2_call *c, const char *id);
 /* tags_drop(): all of them, when the resource is gone. */
 MUST_USE int tags_drop(struct core *core, const char *id);
 /* tags_xml(): <tagSet>…</tagSet>. @always: also an empty one. */

@@ -119,6 +119,9 @@ static int delete_tags(struct ec2_call *c)
 			r = tag_delete(c, id, &w[k]);
 		if (r < 0)
 			return fault_internal(&c->fault, r, "deleting tags");
+		r = tags_shown(c, id);
+		if (r < 0)
+			return r;
 	}
 	ec2_return(c);
 	return 0;
