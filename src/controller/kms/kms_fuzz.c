@@ -30,7 +30,28 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	log_init("kms-json-fuzz");
 	must(crypto_init() == 0);
 	json_object_seed(1);
+	rig_begin();
 	return 0;
+}
+
+/* No key, and nobody remembers one. */
+static void reset(void)
+{
+	const struct kms_key *k;
+	struct store_iter it;
+	char id[MODEL_UUID_MAX];
+
+	for (;;) {
+		store_each(rig.core.st, &tbl_kms_keys, &it);
+		k = store_next(&it);
+		if (!k)
+			break;
+		snprintf(id, sizeof(id), "%s", k->id);
+		must(store_delete_id(rig.core.st, &tbl_kms_keys, id) == 0);
+	}
+	rig_null.vault.known_cnt = 0;
+	rig_seed = 1; /* the first key always has the same id: seeds name it */
+	must(!rig.kms.changing && !rig.security.asked && !rig.security.queue);
 }
 
 static unsigned call(const char *action, const char *body, size_t len)
@@ -116,8 +137,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size == 0)
 		return 0;
 	action = actions[data[0] % ARRAY_SIZE(actions)];
-	rig_seed = 1; /* the first key always has the same id: seeds name it */
-	rig_begin();
+	reset();
 	must(rig_call("CreateKey", "{}") == 200);
 	snprintf(key, sizeof(key), "%s",
 		 json_string_value(
@@ -133,6 +153,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		accepted(action, q);
 		json_decref(q);
 	}
-	rig_end();
 	return 0;
 }

@@ -127,7 +127,7 @@ static void rig_begin(void)
 	rig_connect();
 }
 
-static void rig_end(void)
+UNUSED static void rig_end(void)
 {
 	security_link_close(&rig.security);
 	security_null_done(&rig_null);
