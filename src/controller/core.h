@@ -23,7 +23,8 @@
 #include "controller/store.h"
 
 enum {
-	CORE_INSTANCES_MAX = 512,     /* of one host, terminated ones included */
+	CORE_INSTANCES_MAX =
+		65536, /* records, terminated ones included; what lives at once is the launcher's limit */
 	CORE_TERMINATED_MS = 3600000, /* how long a terminated instance stays visible */
 };
 
@@ -50,11 +51,21 @@ struct core_limits {
 	bool no_cards; /* rules are told to nobody: any number of them is in force */
 };
 
+/* Where something free is looked for first: an address of a subnet, a number behind the way out of a network. */
+struct core_hint {
+	char id[MODEL_ID_MAX]; /* of either; empty: unused */
+	uint32_t next;
+	size_t cnt; /* interfaces there were when no number was left */
+};
+
+enum { CORE_HINTS = 64 };
+
 struct core {
 	struct store *st; /* borrowed */
 	struct core_env env;
 	struct core_capacity capacity;
 	struct core_limits limits;
+	struct core_hint hint[CORE_HINTS];
 	struct place place; /* core_net_init() makes an empty one PLACE_DEFAULT */
 };
 

@@ -24,42 +24,50 @@ int core_interface_find(struct core *c, const char *account, const char *id, str
 
 /* ---- address ---- */
 
-/* One bit for each address of a subnet, at most 65536 of them. */
-struct used {
-	uint32_t first, cnt;
-	uint64_t bit[(1u << (32 - NET_VPC_PREFIX_MIN)) / 64];
-};
-
-static void used_mark(struct used *u, uint32_t addr)
+/* Where to look first: below it, everything was taken when it was set. Only a hint; subnets share places. */
+static struct core_hint *hint_of(struct core *c, const char *id)
 {
-	if (addr - u->first < u->cnt)
-		u->bit[(addr - u->first) / 64] |= UINT64_C(1) << ((addr - u->first) % 64);
+	uint32_t h = 0;
+	struct core_hint *hint;
+
+	for (const char *p = id; *p; p++)
+		h = h * 31 + (uint8_t)*p;
+	hint = &c->hint[h % CORE_HINTS];
+	if (strcmp(hint->id, id) != 0) {
+		snprintf(hint->id, sizeof(hint->id), "%s", id);
+		hint->next = 0;
+	}
+	return hint;
 }
 
-static bool used_is(const struct used *u, uint32_t addr)
+/* An interface goes: what it had is free. */
+static void hints_lower(struct core *c, const struct interface *ni)
 {
-	return u->bit[(addr - u->first) / 64] >> ((addr - u->first) % 64) & 1;
+	const struct subnet *s = store_find(c->st, &tbl_subnets, ni->subnet_id);
+	struct core_hint *addr = hint_of(c, ni->subnet_id), *outside;
+
+	if (ni->addr < addr->next)
+		addr->next = ni->addr;
+	outside = s ? hint_of(c, s->vpc_id) : NULL;
+	if (outside && ni->outside_idx && ni->outside_idx < outside->next)
+		outside->next = ni->outside_idx;
 }
 
-static void used_fill(struct core *c, const struct subnet *s, struct used *u)
+static bool addr_used(struct core *c, const struct subnet *s, uint32_t addr)
 {
+	struct remote m = { .addr = addr };
 	const struct interface *ni;
-	const struct remote *m;
 	struct store_iter it;
 
-	memset(u, 0, sizeof(*u));
-	u->first = s->addr & net_mask(s->prefix);
-	u->cnt = ~net_mask(s->prefix) + 1;
-	store_each_of(c->st, &tbl_interfaces, "subnet_id", s->id, &it);
+	store_each_of_number(c->st, &tbl_interfaces, "addr", addr, &it);
 	while ((ni = store_next(&it)))
-		used_mark(u, ni->addr);
-	store_each_of(c->st, &tbl_remotes, "vpc_id", s->vpc_id, &it);
-	while ((m = store_next(&it)))
-		used_mark(u, m->addr);
+		if (strcmp(ni->subnet_id, s->id) == 0)
+			return true;
+	memcpy(m.vpc_id, s->vpc_id, sizeof(m.vpc_id));
+	return store_find_row(c->st, &tbl_remotes, &m) != NULL;
 }
 
-/* The address somebody asked for. */
-static int addr_check(const struct used *u, const struct subnet *s, const char *text, uint32_t *ret,
+static int addr_check(struct core *c, const struct subnet *s, const char *text, uint32_t *ret,
 		      struct fault *f)
 {
 	char cidr[NET_CIDR_TEXT], safe[NET_IPV4_TEXT * 4];
@@ -77,7 +85,7 @@ static int addr_check(const struct used *u, const struct subnet *s, const char *
 				 "%s is no address for an instance of subnet %s, whose first four "
 				 "and last are reserved",
 				 text, cidr);
-	if (used_is(u, addr))
+	if (addr_used(c, s, addr))
 		return fault_set(f, EEXIST, "InvalidIPAddress.InUse",
 				 "choose another; see niter network ls",
 				 "somebody has the address %s", text);
@@ -89,15 +97,20 @@ static int addr_check(const struct used *u, const struct subnet *s, const char *
 static int addr_choose(struct core *c, const struct subnet *s, const char *text, uint32_t *ret,
 		       struct fault *f)
 {
-	static struct used u; /* one thread */
+	uint32_t first = s->addr & net_mask(s->prefix), cnt = ~net_mask(s->prefix) + 1, from = 0;
+	struct core_hint *hint = hint_of(c, s->id);
 	char cidr[NET_CIDR_TEXT];
 
-	used_fill(c, s, &u);
 	if (text && text[0])
-		return addr_check(&u, s, text, ret, f);
-	for (uint32_t a = u.first; a - u.first < u.cnt; a++) {
-		if (net_reserved(s, a) || used_is(&u, a))
+		return addr_check(c, s, text, ret, f);
+	if (net_inside(hint->next, s->addr, s->prefix))
+		from = hint->next - first;
+	for (uint32_t k = 0; k < cnt; k++) {
+		uint32_t a = first + (from + k) % cnt;
+
+		if (net_reserved(s, a) || addr_used(c, s, a))
 			continue;
+		hint->next = a;
 		*ret = a;
 		return 0;
 	}
@@ -147,14 +160,20 @@ static bool outside_used(struct core *c, const struct vpc *v, unsigned idx)
 /* 0: none is left, or there is no gateway. */
 static unsigned outside_choose(struct core *c, const struct vpc *v)
 {
+	struct core_hint *hint = hint_of(c, v->id);
+	size_t cnt = store_cnt(c->st, &tbl_interfaces);
 	struct store_iter it;
 
 	store_each_of(c->st, &tbl_gateways, "vpc_id", v->id, &it);
 	if (!store_next(&it))
 		return 0;
-	for (unsigned k = NET_OUTSIDE_FIRST; k <= NET_OUTSIDE_LAST; k++)
-		if (!outside_used(c, v, k))
-			return k;
+	/* Fewer than when none was left: something was rolled back. */
+	if (hint->next < NET_OUTSIDE_FIRST || (hint->next > NET_OUTSIDE_LAST && cnt < hint->cnt))
+		hint->next = NET_OUTSIDE_FIRST;
+	for (; hint->next <= NET_OUTSIDE_LAST; hint->next++)
+		if (!outside_used(c, v, hint->next))
+			return hint->next;
+	hint->cnt = cnt + 1;
 	return 0;
 }
 
@@ -285,7 +304,8 @@ int core_interface_add(struct core *c, const struct core_interface_want *q, stru
 		r = addr_choose(c, &s, q->private_ip, &ni.addr, f);
 	if (r < 0)
 		return r;
-	if (interfaces_of(c, q->account) >= NET_INTERFACES_MAX)
+	if (store_cnt(c->st, &tbl_interfaces) >= NET_INTERFACES_MAX &&
+	    interfaces_of(c, q->account) >= NET_INTERFACES_MAX)
 		return fault_set(f, ENOSPC, "NetworkInterfaceLimitExceeded", NULL,
 				 "You have reached the maximum number of network interfaces.");
 	snprintf(ni.account, sizeof(ni.account), "%s", q->account);
@@ -334,6 +354,7 @@ int core_interface_rm(struct core *c, const struct interface *ni, struct fault *
 	if (ni->instance_id[0])
 		return fault_set(f, EBUSY, "InvalidNetworkInterface.InUse", NULL,
 				 "Network interface '%s' is currently in use.", ni->id);
+	hints_lower(c, ni);
 	r = store_delete(c->st, &tbl_interfaces, ni);
 	return r < 0 ? fault_internal(f, r, "removing an interface") : 0;
 }
@@ -347,8 +368,10 @@ int core_interface_put(struct core *c, const struct interface *ni, struct core_a
 
 static int interface_release(struct core *c, struct interface *ni)
 {
-	if (ni->delete_on_termination)
+	if (ni->delete_on_termination) {
+		hints_lower(c, ni);
 		return store_delete(c->st, &tbl_interfaces, ni);
+	}
 	ni->instance_id[0] = '\0';
 	ni->attachment_id[0] = '\0';
 	ni->attached_ms = 0;

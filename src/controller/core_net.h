@@ -37,7 +37,7 @@ enum {
 	NET_VPCS_MAX = 100,    /* of an account */
 	NET_SUBNETS_MAX = 200, /* of a network */
 	NET_GROUPS_MAX = 2500, /* of an account */
-	NET_INTERFACES_MAX = 5000,
+	NET_INTERFACES_MAX = 65536,
 	NET_RULES_MAX = 60,           /* of a group, in each direction */
 	NET_INTERFACE_GROUPS_MAX = 5, /* of an interface */
 	NET_VPC_PREFIX_MIN = 16,
