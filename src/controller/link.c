@@ -188,6 +188,14 @@ int link_ask_gateway(struct daemon *d, const struct ctl_l_gateway_start *m)
 	return ask(d, LINK_GATEWAY, m->gateway_id, CTL_L_GATEWAY_START, m, NULL);
 }
 
+int link_ask_gateway_stop(struct daemon *d, const char *gateway_id)
+{
+	struct ctl_l_gateway_ref m = { .gateway_id = "" };
+
+	snprintf(m.gateway_id, sizeof(m.gateway_id), "%s", gateway_id);
+	return ask(d, LINK_GATEWAY_STOP, gateway_id, CTL_L_GATEWAY_STOP, &m, NULL);
+}
+
 int link_ask_forward(struct daemon *d, unsigned host_port, uint8_t *packet, size_t len,
 		     uint32_t *ret_seq)
 {
@@ -534,6 +542,10 @@ static int acked(struct daemon *d, const struct ctl_msg *m, struct link_req *slo
 		return 0;
 	case LINK_GATEWAY: /* only to say that it could not be */
 		return gateway_failed(d, q.id, a->err < 0 ? a->err : -EIO, a->text);
+	case LINK_GATEWAY_STOP: /* it says itself that it is gone, unless it was not there */
+		if (a->err < 0)
+			net_gateway_gone(d, q.id, a->text);
+		return 0;
 	case LINK_FORWARD_ADD:
 		net_forward_acked(d, q.seq, (unsigned)strtoul(q.id, NULL, 10), a);
 		return 0;

@@ -24,6 +24,8 @@ enum {
 	RETRY_MS = 250,
 	RETRY_MAX = 40, /* ten seconds; then only when something changes */
 	GATEWAY_RETRY_S = 2,
+	GATEWAY_IDLE_S =
+		10, /* an instance that is stopped and started finds its way out still there */
 	GATEWAY_BACKOFF = 5, /* doublings: a host without an uplink has no way out for long */
 	FORWARD_RETRY_S = 5,
 	SYNC_RETRY_S = 1,
@@ -302,7 +304,64 @@ static struct way_out *way_out_find(struct daemon *d, const char *id)
 	return NULL;
 }
 
-/* A gateway that was started stays: it costs little, and the next instance need not wait for it. */
+static void gateway_stop(struct daemon *d, struct way_out *w)
+{
+	int r = link_ask_gateway_stop(d, w->id);
+
+	if (r < 0) {
+		log_warn("net.gateway_stop", "id=%s err=%d", w->id, r);
+		sync_in_s(d, SYNC_RETRY_S);
+		return;
+	}
+	svc_close(&w->svc);
+	w->up = false;
+	w->stopping = true;
+}
+
+/* A host has room for so many at once: one that nobody needs makes place before its time. */
+static struct way_out *way_out_free(struct daemon *d)
+{
+	struct way_out *w = way_out_find(d, "");
+
+	for (size_t k = 0; !w && k < GATEWAY_MAX; k++)
+		if (d->way_out[k].stopping)
+			return NULL; /* there will be room in a moment */
+	for (size_t k = 0; !w && k < GATEWAY_MAX; k++) {
+		if (!d->way_out[k].up || !d->way_out[k].idle_ns)
+			continue;
+		gateway_stop(d, &d->way_out[k]);
+		return NULL;
+	}
+	if (!w)
+		sync_in_s(d, GATEWAY_RETRY_S);
+	return w;
+}
+
+/* Gateways that no living instance needs any more end after a while. */
+static void gateways_idle(struct daemon *d, const struct net_state *s)
+{
+	uint64_t now = clock_ns();
+
+	for (size_t k = 0; k < GATEWAY_MAX; k++) {
+		struct way_out *w = &d->way_out[k];
+		bool needed = false;
+
+		for (size_t j = 0; j < s->net.gateway_cnt; j++)
+			needed = needed || (strcmp(s->net.gateway[j].id, w->id) == 0 &&
+					    net_gateway_needed(s, &s->net.gateway[j]));
+		if (needed || !w->id[0])
+			w->idle_ns = 0;
+		else if (!w->idle_ns)
+			w->idle_ns = now;
+		if (!w->up || !w->idle_ns)
+			continue;
+		if (now - w->idle_ns >= GATEWAY_IDLE_S * UINT64_C(1000000000))
+			gateway_stop(d, w);
+		else
+			sync_later(d, w->idle_ns + GATEWAY_IDLE_S * UINT64_C(1000000000));
+	}
+}
+
 static void gateway_ensure(struct daemon *d, const struct gateway *g)
 {
 	struct way_out *w = way_out_find(d, g->id);
@@ -311,8 +370,8 @@ static void gateway_ensure(struct daemon *d, const struct gateway *g)
 	int r;
 
 	if (!w)
-		w = way_out_find(d, "");
-	if (!w || w->asked || w->up)
+		w = way_out_free(d);
+	if (!w || w->asked || w->up || w->stopping)
 		return;
 	if (w->retry_ns > now) {
 		sync_later(d, w->retry_ns);
@@ -337,6 +396,15 @@ void net_gateway_gone(struct daemon *d, const char *gateway_id, const char *text
 
 	if (!w || gateway_id[0] == '\0')
 		return;
+	if (w->stopping || w->idle_ns) { /* as it was told, or nobody minds */
+		svc_close(&w->svc);
+		w->id[0] = w->text[0] = '\0';
+		w->asked = w->up = w->stopping = false;
+		w->idle_ns = w->retry_ns = 0;
+		w->tries = 0;
+		d->net_dirty = true;
+		return;
+	}
 	if (strcmp(w->text, text) != 0)
 		log_warn("net.gateway_gone", "id=%s text=\"%s\"", w->id, text);
 	svc_close(&w->svc);
@@ -473,6 +541,7 @@ void net_wire_started(struct daemon *d, int svc)
 
 static void sync_all(struct daemon *d, struct net_state *s)
 {
+	gateways_idle(d, s);
 	for (size_t k = 0; k < s->net.gateway_cnt; k++)
 		if (net_gateway_needed(s, &s->net.gateway[k]))
 			gateway_ensure(d, &s->net.gateway[k]);

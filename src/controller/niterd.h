@@ -152,9 +152,10 @@ struct svc {
 /* A gateway process, as far as we know. */
 struct way_out {
 	char id[CTL_ID_MAX]; /* empty: free */
-	bool asked, up;
+	bool asked, up, stopping;
 	uint32_t outside;
 	unsigned outside_prefix;
+	uint64_t idle_ns;  /* since when nobody needs it; 0: somebody does */
 	uint64_t retry_ns; /* it failed or went: not before */
 	unsigned tries;
 	char text[CTL_TEXT_MAX]; /* why */
@@ -211,7 +212,8 @@ enum link_kind {
 	LINK_PROCESSES,
 	LINK_INSTANCES,
 	LINK_STOP,
-	LINK_GATEWAY,     /* start; id: the gateway's */
+	LINK_GATEWAY, /* start; id: the gateway's */
+	LINK_GATEWAY_STOP,
 	LINK_FORWARD_ADD, /* id: the port as text */
 	LINK_FORWARD_DEL,
 };
@@ -318,6 +320,7 @@ void turn_free(struct daemon *d);
 
 /* link_ask_gateway(): starts it; link_ask_forward(): @packet is a CTL_L_FORWARD_… with seq 0, which is set. */
 MUST_USE int link_ask_gateway(struct daemon *d, const struct ctl_l_gateway_start *m);
+MUST_USE int link_ask_gateway_stop(struct daemon *d, const char *gateway_id);
 MUST_USE int link_ask_forward(struct daemon *d, unsigned host_port, uint8_t *packet, size_t len,
 			      uint32_t *ret_seq);
 

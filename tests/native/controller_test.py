@@ -817,6 +817,26 @@ def test_restarted_processes_are_told_everything_again():
     h.close()
 
 
+def test_a_gateway_nobody_needs_ends_and_comes_back():
+    h = Host()
+    h.image()
+    i = h.json("run", "debian", "--type", "t3.nano")["instance"]
+    at = h.settled()
+    gw = network(h)["vpcs"][0]["gateway"]
+    h.ok("stop", i["id"])
+    stopped = time.monotonic()
+    while not any(m["what"] == "gateway-stop" for m in h.traced()[at:]):
+        assert time.monotonic() < stopped + 30
+        time.sleep(0.1)
+    assert time.monotonic() > stopped + 8  # not at once: an instance that is started again finds it
+    at = len(h.traced())
+    h.ok("start", i["id"])
+    h.settled()
+    assert [m["gateway"] for m in h.traced()[at:] if m["what"] == "gateway"] == [gw]
+    assert [m["what"] for m in h.told("gateway", gw, want=1, since=at)] == ["nat"]
+    h.close()
+
+
 def test_a_card_that_breaks_the_protocol_or_reads_nothing_harms_nobody():
     h = Host()
     h.image()

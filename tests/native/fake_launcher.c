@@ -561,19 +561,36 @@ static void gateway_start(const struct ctl_l_gateway_start *s, uint32_t seq)
 	link_send(CTL_L_GATEWAY_STARTED, seq, &m, &f.gateway[at].svc_niterd, 1);
 }
 
-static void gateways_gone(void)
+static void gateway_end(size_t k, const char *text)
+{
+	struct ctl_l_gateway_gone m = { .gateway_id = "" };
+
+	snprintf(m.gateway_id, sizeof(m.gateway_id), "%s", f.gateway[k].id);
+	snprintf(m.text, sizeof(m.text), "%s", text);
+	fd_closep(&f.gateway[k].svc);
+	fd_closep(&f.gateway[k].svc_niterd);
+	f.gateway[k].id[0] = '\0';
+	link_send(CTL_L_GATEWAY_GONE, 0, &m, NULL, 0);
+}
+
+static void gateway_stop(const struct ctl_l_gateway_ref *ref, uint32_t seq)
 {
 	for (size_t k = 0; k < GATEWAYS_MAX; k++) {
-		struct ctl_l_gateway_gone m = { .text = "it was told to" };
-
-		if (!f.gateway[k].id[0])
+		if (strcmp(f.gateway[k].id, ref->gateway_id) != 0)
 			continue;
-		snprintf(m.gateway_id, sizeof(m.gateway_id), "%s", f.gateway[k].id);
-		fd_closep(&f.gateway[k].svc);
-		fd_closep(&f.gateway[k].svc_niterd);
-		f.gateway[k].id[0] = '\0';
-		link_send(CTL_L_GATEWAY_GONE, 0, &m, NULL, 0);
+		(void)!ctl_ack(f.link, seq, 0, NULL);
+		fake_trace_gateway_stop(ref->gateway_id);
+		gateway_end(k, "stopped by request");
+		return;
 	}
+	(void)!ctl_ack(f.link, seq, -ENOENT, "no such gateway");
+}
+
+static void gateways_gone(void)
+{
+	for (size_t k = 0; k < GATEWAYS_MAX; k++)
+		if (f.gateway[k].id[0])
+			gateway_end(k, "it was told to");
 }
 
 static void forward_add(const struct ctl_l_forward *w, uint32_t seq)
@@ -635,6 +652,9 @@ static void link_message(void)
 		break;
 	case CTL_L_GATEWAY_START:
 		gateway_start(&msg.u.l_gateway_start, seq);
+		break;
+	case CTL_L_GATEWAY_STOP:
+		gateway_stop(&msg.u.l_gateway_ref, seq);
 		break;
 	case CTL_L_FORWARD_ADD:
 		forward_add(&msg.u.l_forward, seq);

@@ -87,6 +87,12 @@ void fake_trace_gateway(const struct ctl_l_gateway_start *s)
 	end();
 }
 
+void fake_trace_gateway_stop(const char *gateway_id)
+{
+	add("{\"to\":\"launcher\",\"what\":\"gateway-stop\",\"gateway\":\"%s\"", gateway_id);
+	end();
+}
+
 static void interface(const struct ctl_vpc_interface *m)
 {
 	add(",\"what\":\"interface\",\"interface\":\"%s\",\"vni\":%u,\"mtu\":%u,\"flags\":%u",

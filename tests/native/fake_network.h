@@ -11,5 +11,6 @@ void fake_trace_open(const char *path);
 void fake_trace_line(const char *line);
 void fake_trace_start(const struct ctl_l_instance_start *s);
 void fake_trace_gateway(const struct ctl_l_gateway_start *s);
+void fake_trace_gateway_stop(const char *gateway_id);
 /* fake_trace_message(): @who ("card", "wire", …) of @id ("i-…", or empty) has received @m. */
 void fake_trace_message(const char *who, const char *id, const struct ctl_msg *m);
