@@ -114,6 +114,7 @@ static int run_read(struct core *c, const struct core_run *q, struct core_launch
 	memset(to, 0, sizeof(*to));
 	snprintf(to->account, sizeof(to->account), "%s", q->account);
 	to->min = to->max = 1;
+	to->anywhere = true; /* core_capacity_check() says more, to people */
 	to->private_ip = q->private_ip[0] ? q->private_ip : NULL;
 	to->user_data = q->user_data;
 	r = check_type(q, to, f);

@@ -191,7 +191,7 @@ int core_launch(struct core *c, const struct core_launch *q, struct core_acts *a
 	r = limits_check(c, q, f);
 	if (r < 0)
 		return r;
-	cnt = core_place_cnt(c, &i, q->max);
+	cnt = q->anywhere ? q->max : core_place_cnt(c, &i, q->max);
 	if (cnt < q->min)
 		return core_place_full(&i, f);
 

@@ -46,6 +46,7 @@ struct core_launch {
 	unsigned imds_hop_limit; /* 0: CORE_HOP_LIMIT */
 
 	char client_token[65];
+	bool anywhere; /* the caller asks the launcher itself whether there is room */
 	bool shutdown_terminates, keep_termination, keep_stop, monitored;
 };
 
