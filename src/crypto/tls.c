@@ -66,6 +66,7 @@ static int ctx_new(SSL_CTX **ret)
 	return 0;
 }
 
+/* #syscalls:start sysinfo */
 int tls_init(void)
 {
 	SSL_CTX *ctx = NULL;
