@@ -110,7 +110,8 @@ static void list_fail(struct security_question *q, int err)
 
 	for (; q; q = next) {
 		next = q->next;
-		q->fn(q->ptr, err, NULL);
+		if (q->fn) /* not told yet */
+			q->fn(q->ptr, err, NULL);
 		question_free(q);
 	}
 }
@@ -229,26 +230,19 @@ static struct security_question *asked_take(struct security_link *l, uint32_t se
 	return q;
 }
 
-static bool is_answer(enum ctl_type t)
-{
-	return t == CTL_API_KEY || t == CTL_API_KEY_DERIVED || t == CTL_KMS_ANSWER;
-}
-
-/* An answer nobody waits for came too late. Return: 0, -EPROTO. */
+/* An answer nobody waits for any more came too late. Return: 0, -EPROTO. */
 static int answer_take(struct security_link *l, const struct ctl_msg *m)
 {
 	struct security_question *q = asked_take(l, m->seq);
 
+	bool fits = q && q->answer == m->type;
+
 	if (!q)
-		return is_answer(m->type) ? 0 : -EPROTO;
-	if (q->answer == m->type) {
-		q->fn(q->ptr, 0, m);
-		question_free(q);
-		return 0;
-	}
-	q->fn(q->ptr, -ENOTCONN, NULL);
+		return -EPROTO; /* of no question of ours */
+	if (q->fn)
+		q->fn(q->ptr, fits ? 0 : -ENOTCONN, fits ? m : NULL);
 	question_free(q);
-	return -EPROTO;
+	return fits ? 0 : -EPROTO;
 }
 
 void security_link_event(struct security_link *l, UNUSED uint32_t events)
@@ -277,28 +271,33 @@ void security_link_event(struct security_link *l, UNUSED uint32_t events)
 	security_link_close(l);
 }
 
-/* Questions are in order of age: those that are too old are at the front. Return: when the next one is. */
-static uint64_t list_expire(struct security_question **head, struct security_question ***tail,
-			    size_t *cnt, uint64_t now_ns)
+static void told(struct security_question *q, int err, const struct ctl_msg *m)
 {
-	while (*head && (*head)->deadline_ns <= now_ns) {
-		struct security_question *q = list_take_first(head, tail);
+	security_link_fn *fn = q->fn;
 
-		(*cnt)--;
-		q->fn(q->ptr, -ETIMEDOUT, NULL);
-		question_free(q);
-	}
-	return *head ? (*head)->deadline_ns : UINT64_MAX;
+	q->fn = NULL;
+	if (fn)
+		fn(q->ptr, err, m);
 }
 
+/*
+ * Questions are in order of age: those that are too old are at the front. One that was sent keeps its place until its answer comes:
+ * no more answers can be on their way than fit in the socket.
+ */
 void security_link_timers(struct security_link *l, uint64_t now_ns, uint64_t *next)
 {
-	uint64_t asked, queued;
+	struct security_question *q;
 
-	asked = list_expire(&l->asked, &l->asked_tail, &l->asked_cnt, now_ns);
-	queued = list_expire(&l->queue, &l->queue_tail, &l->queue_cnt, now_ns);
-	if (asked < *next)
-		*next = asked;
-	if (queued < *next)
-		*next = queued;
+	for (q = l->asked; q && q->deadline_ns <= now_ns; q = q->next)
+		told(q, -ETIMEDOUT, NULL);
+	if (q && q->deadline_ns < *next)
+		*next = q->deadline_ns;
+	while (l->queue && l->queue->deadline_ns <= now_ns) {
+		q = list_take_first(&l->queue, &l->queue_tail);
+		l->queue_cnt--;
+		told(q, -ETIMEDOUT, NULL);
+		question_free(q);
+	}
+	if (l->queue && l->queue->deadline_ns < *next)
+		*next = l->queue->deadline_ns;
 }
