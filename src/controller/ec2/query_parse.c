@@ -63,8 +63,10 @@ int query_name_cmp(const char *a, const char *b)
 
 static int param_cmp(const void *a, const void *b)
 {
-	return query_name_cmp(((const struct query_param *)a)->name,
-			      ((const struct query_param *)b)->name);
+	const struct query_param *x = a, *y = b;
+
+	must(x->name && y->name);
+	return query_name_cmp(x->name, y->name);
 }
 
 /* Bytes of the sequence that begins with @p; 0: none that XML can carry. */

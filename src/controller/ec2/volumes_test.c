@@ -271,6 +271,37 @@ static void describe_volumes__filters_and_pages(void **state)
 	assert_int_equal(ec2_answer_count("<item>"), 0);
 }
 
+/* What a restart keeps is the database: a token is good where its key is, and nowhere else. */
+static void page_token__outlives_a_restart(void **state)
+{
+	struct setting key = { .name = "page-key" }, other;
+	char body[1024], id[32];
+	size_t n;
+
+	(void)state;
+	for (int i = 0; i < 6; i++)
+		made(CREATE "&Size=1", id);
+	ec2_askf("Action=DescribeVolumes&MaxResults=5");
+	n = (size_t)snprintf(body, sizeof(body), "Action=DescribeVolumes&NextToken=");
+	for (const char *p = ec2_answer_value("nextToken"); *p; p++)
+		n += (size_t)snprintf(body + n, sizeof(body) - n, "%%%02x", (unsigned char)*p);
+	assert_int_equal(store_get(ew.core.st, &tbl_settings, &key), 0);
+	ec2_world_start();
+	ew.rnd ^= 0x5555;
+	ec2_askf("Action=DescribeVolumes&NextToken=AAAA"); /* too short to need a key */
+	made(CREATE "&Size=1", id);
+	refused(CREATE "&Size=0", "InvalidParameterValue");
+	ec2_ask(EC2_A, body);
+	assert_true(ec2_refused("InvalidNextToken"));
+	ec2_askf("Action=DescribeTags&MaxResults=5");
+	assert_int_equal(store_put(ew.core.st, &tbl_settings, &key), 0);
+	assert_int_equal(ec2_ask(EC2_A, body), 200);
+	other = key;
+	other.value[0] = other.value[0] == '0' ? '1' : '0';
+	assert_int_equal(store_put(ew.core.st, &tbl_settings, &other), 0);
+	refused(body, "InvalidNextToken");
+}
+
 static void delete_volume__only_when_nobody_has_it(void **state)
 {
 	char id[32], body[128];
@@ -414,6 +445,7 @@ int main(void)
 		T(client_token__is_not_used_up_by_what_was_refused),
 		T(client_token__rows_do_not_stay_for_ever),
 		T(describe_volumes__filters_and_pages),
+		T(page_token__outlives_a_restart),
 		T(delete_volume__only_when_nobody_has_it),
 		T(volumes_of_an_instance__are_in_use),
 		T(describe_images__shows_the_operators_to_everybody),
