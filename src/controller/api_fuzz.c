@@ -3,7 +3,7 @@
 /*
  * What a client sends after its hello: lines and image frames, in pieces. The daemon is real, with a database in memory
  * and a launcher that says yes to everything but starts. Asserted: every line niterd sends is one JSON object with
- * an answer in it; when the client has gone, no half-made image is left; the database can be read.
+ * an answer in it; when the client has gone, no half-made image is left; accounts have usable keys; the database can be read.
  *
  * The first byte chooses unix connection or control port and the size of the pieces.
  */
@@ -23,9 +23,11 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "controller/core_accounts.h"
 #include "controller/core_net.h"
 #include "controller/net_text.h"
 #include "controller/niterd.h"
+#include "controller/security_null.h"
 #include "crypto/crypto.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -34,6 +36,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 static struct daemon d;
 static int launcher, home, old_cwd;
 static uint64_t now_ms, counter;
+static struct security_null security;
+static struct loop_ref security_null_ref = { .type = REF_SECURITY_NULL };
 
 static uint64_t fake_now(void *ptr)
 {
@@ -48,6 +52,8 @@ static int fake_random(void *ptr, void *buf, size_t len)
 	counter++;
 	memset(buf, 0, len);
 	memcpy(buf, &counter, len < sizeof(counter) ? len : sizeof(counter));
+	if (len == NET_MAC_BYTES) /* of which the first one is given */
+		((uint8_t *)buf)[len - 1] ^= (uint8_t)counter;
 	return 0;
 }
 
@@ -70,15 +76,23 @@ static void daemon_start(void)
 {
 	int fd;
 
+	counter = 1 << 20; /* ids of the default network: an input's own begin at 0 */
 	d.listener = -1;
 	d.core.env = (struct core_env){ fake_now, fake_random, NULL };
 	d.recovered = true;
 	d.wire.fd = -1;
 	must(store_open(":memory:", &d.core.st) == 0);
 	must(core_net_init(&d.core) == 0);
+	must(core_accounts_init(&d.core) == 0);
 	must(loop_init(&d.loop) == 0);
+	security_link_init(&d.security);
+	d.security_ref.type = REF_SECURITY;
+	must(security_null_init(&security, NULL, &fd) == 0);
+	must(security_null_open(&security, &d.loop, &security_null_ref) == 0);
+	must(security_link_open(&d.security, &d.loop, &d.security_ref, fd) == 0);
 	must(fd_socketpair(SOCK_SEQPACKET | SOCK_NONBLOCK, &fd, &launcher) == 0);
 	must(link_init(&d, fd) == 0);
+	counter = 0;
 }
 
 static char dir[] = "/tmp/niter-api-fuzz.XXXXXX";
@@ -146,6 +160,10 @@ static void turn(void)
 				must(link_event(&d, ev[j].events) == 0);
 			else if (ev[j].ref->type == REF_CONN)
 				conn_event(ev[j].ref->ptr, ev[j].events);
+			else if (ev[j].ref->type == REF_SECURITY)
+				security_link_event(&d.security, ev[j].events);
+			else if (ev[j].ref->type == REF_SECURITY_NULL)
+				security_null_event(&security);
 		}
 		net_timers(&d, clock_ns(), &next);
 		conn_timers(&d, clock_ns(), &next);
@@ -229,6 +247,33 @@ static void networks_removed(void)
 	net_done(&n);
 }
 
+/* Accounts have keys that the security process can use, and nothing that keeps them; they go, the first one stays. */
+static void accounts_removed(void)
+{
+	struct access_key *keys = NULL;
+	struct account *all = NULL;
+	struct fault f;
+	struct vpc v;
+	size_t cnt = 0;
+
+	must(store_list(d.core.st, &tbl_access_keys, (void **)&keys, &cnt) == 0);
+	for (size_t k = 0; k < cnt; k++) {
+		must(strlen(keys[k].id) == ACCESS_KEY_CHARS && keys[k].sealed_len > 0);
+		must(store_find(d.core.st, &tbl_accounts, keys[k].account) != NULL);
+		must(store_delete_id(d.core.st, &tbl_access_keys, keys[k].id) == 0);
+	}
+	free(keys);
+	must(store_list(d.core.st, &tbl_accounts, (void **)&all, &cnt) == 0);
+	must(cnt >= 1);
+	for (size_t k = 0; k < cnt; k++) {
+		must(strlen(all[k].id) == ACCOUNT_DIGITS && all[k].name[0] != '\0');
+		must(core_vpc_default(&d.core, all[k].id, &v) == 0);
+		must((core_account_rm(&d.core, &all[k], &f) == 0) ==
+		     (strcmp(all[k].id, MODEL_ACCOUNT_DEFAULT) != 0));
+	}
+	free(all);
+}
+
 /* As if nothing had been; on the way, everything that is stored can be read. */
 static void everything_removed(void)
 {
@@ -241,6 +286,7 @@ static void everything_removed(void)
 	for (size_t k = 0; k < cnt; k++)
 		must(store_delete_id(d.core.st, &tbl_volumes, v[k].id) == 0);
 	free(v);
+	accounts_removed();
 	networks_removed();
 	must(store_list(d.core.st, &tbl_instances, (void **)&n, &cnt) == 0);
 	for (size_t k = 0; k < cnt; k++)
