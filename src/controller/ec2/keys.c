@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bucket.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "controller/base64.h"
@@ -16,7 +17,12 @@
 #include "controller/ids.h"
 #include "crypto/ssh_key.h"
 
-enum { KEY_NAME_MAX = MODEL_KEY_NAME_MAX - 1, KEY_PAIRS_MAX = 5000 };
+enum {
+	KEY_NAME_MAX = MODEL_KEY_NAME_MAX - 1,
+	KEY_PAIRS_MAX = 5000, /* of an account */
+	RSA_AT_ONCE = 20,     /* RSA pairs made here, of all accounts */
+	RSA_PER_S = 1,
+};
 
 static const struct key_pair *key_by_name(struct ec2_call *c, const char *name)
 {
@@ -121,6 +127,23 @@ static enum ssh_key_type type_read(struct ec2_call *c)
 	return SSH_KEY_RSA;
 }
 
+/*
+ * Making an RSA key keeps niterd busy for a fifth of a second. EC2 limits the rate of such calls, and so does this:
+ * for all accounts together, because it is for the others that it is done.
+ */
+static int rate_check(struct ec2_call *c)
+{
+	static struct bucket b;
+	uint64_t now_ns = c->core->env.now_ms(c->core->env.ptr) * 1000000;
+
+	if (b.rate == 0 || now_ns < b.last_ns) /* the first, or the clock was set back */
+		bucket_init(&b, RSA_PER_S, RSA_AT_ONCE, now_ns);
+	if (bucket_take(&b, 1, now_ns) == 0)
+		return 0;
+	return ec2_refuse(c, "RequestLimitExceeded",
+			  "Request limit exceeded. Keys of type ed25519 have none.");
+}
+
 static int create_key_pair(struct ec2_call *c)
 {
 	const char *name = new_name_read(c);
@@ -135,6 +158,9 @@ static int create_key_pair(struct ec2_call *c)
 	if (query_failed(&c->q))
 		return -EINVAL;
 	r = row_begin(c, name, &k);
+	if (r < 0)
+		return r;
+	r = type == SSH_KEY_RSA ? rate_check(c) : 0;
 	if (r < 0)
 		return r;
 	r = ssh_pair_new(type, private, &p, k.fingerprint);

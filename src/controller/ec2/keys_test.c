@@ -117,6 +117,21 @@ static void create_key_pair__refuses(void **state)
 	assert_int_equal(ec2_ask(EC2_B, "Action=CreateKeyPair&KeyName=k&KeyType=ed25519"), 200);
 }
 
+static void create_key_pair__makes_few_rsa_keys_at_once(void **state)
+{
+	unsigned made = 0;
+
+	(void)state;
+	while (ec2_askf("Action=CreateKeyPair&KeyName=k%u", made) == 200)
+		made++;
+	assert_true(made >= 15 && made <= 30);
+	refused("Action=CreateKeyPair&KeyName=x", "RequestLimitExceeded");
+	assert_int_equal(ew.status, 503);
+	assert_int_equal(ec2_ask(EC2_B, "Action=CreateKeyPair&KeyName=x&KeyType=ed25519"), 200);
+	ew.now_ms += 1000;
+	assert_int_equal(ec2_ask(EC2_B, "Action=CreateKeyPair&KeyName=y"), 200);
+}
+
 static void import_key_pair__keeps_the_line_under_its_name(void **state)
 {
 	char id[32];
@@ -407,6 +422,7 @@ int main(void)
 #define T(t) cmocka_unit_test_setup_teardown(t, start, stop)
 		T(create_key_pair__gives_the_private_key_once),
 		T(create_key_pair__refuses),
+		T(create_key_pair__makes_few_rsa_keys_at_once),
 		T(import_key_pair__keeps_the_line_under_its_name),
 		T(describe_key_pairs__knows_names_ids_and_filters),
 		T(delete_key_pair__is_safe_to_repeat),
