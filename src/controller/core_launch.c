@@ -18,6 +18,8 @@
 
 #define TYPE_DEFAULT "t3.micro"
 
+enum { DISK_MAX_TIB = 16 };
+
 int core_id_new(struct core *c, int kind, char ret[CTL_ID_MAX])
 {
 	uint8_t rnd[ID_RANDOM_BYTES];
@@ -87,6 +89,9 @@ static int check_disk(struct core *c, const struct core_run *q, struct core_laun
 	if (r < 0)
 		return r;
 	w.bytes = q->disk_bytes ? q->disk_bytes : img.disk_bytes;
+	if (w.bytes > DISK_MAX_TIB * 1024 * GIB)
+		return fault_set(f, EINVAL, "InvalidParameterValue", "ask for less",
+				 "a volume holds at most %d TiB", DISK_MAX_TIB);
 	if (w.bytes < img.disk_bytes)
 		return fault_set(f, EINVAL, "InvalidBlockDeviceMapping",
 				 "ask for more, or leave it out",

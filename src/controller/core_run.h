@@ -12,7 +12,7 @@
 
 enum {
 	CORE_DISKS_MAX = CTL_VOLUMES_MAX,
-	CORE_HOP_LIMIT = 2, /* of the metadata service, when nobody says */
+	CORE_HOP_LIMIT = 1, /* of the metadata service, when nobody says: EC2's default */
 };
 
 /* A volume of each instance. */

@@ -423,7 +423,8 @@ static bool host_has(void *ptr, const char *instance_id)
 /* What is free has changed, or is not known yet: the core is told what the launcher says. */
 static void room_ask(struct daemon *d)
 {
-	if (req_under_way(&d->link, LINK_HOST, ""))
+	/* A launcher that ends with a question unread takes its last answer with it. */
+	if (d->host_stopping || req_under_way(&d->link, LINK_HOST, ""))
 		return;
 	if (link_ask_host(d, NULL) < 0)
 		log_warn("link.host", "text=\"the launcher cannot be asked\"");

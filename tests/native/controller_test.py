@@ -1022,6 +1022,8 @@ def test_metadata_is_what_ec2_serves():
                      "tokens_optional": 0, "domain": "ec2.internal", "vpc": "172.31.0.0"}
     t = items(h, i["id"])
     base = f"meta-data/network/interfaces/macs/{e['mac']}/"
+    reservation = t["meta-data/reservation-id"].decode()
+    assert re.fullmatch("r-0[0-9a-f]{16}", reservation), reservation
     want = {
         "meta-data/ami-id": ami, "meta-data/ami-launch-index": "0", "meta-data/ami-manifest-path": "(unknown)",
         "meta-data/block-device-mapping/ami": "/dev/xvda", "meta-data/block-device-mapping/root": "/dev/xvda",
@@ -1033,7 +1035,7 @@ def test_metadata_is_what_ec2_serves():
         "meta-data/placement/availability-zone": "us-east-1a", "meta-data/placement/availability-zone-id": "use1-az1",
         "meta-data/placement/region": "us-east-1", "meta-data/profile": "default-hvm",
         "meta-data/public-keys": "0=my key", "meta-data/public-keys/0/openssh-key": KEY,
-        "meta-data/reservation-id": "r-" + i["id"][2:], "meta-data/security-groups": "default",
+        "meta-data/reservation-id": reservation, "meta-data/security-groups": "default",
         "meta-data/services/domain": "amazonaws.com", "meta-data/services/partition": "aws",
         "meta-data/system": "nitro", "dynamic/fws/instance-monitoring": "disabled",
         base + "device-number": "0", base + "interface-id": e["id"],

@@ -605,6 +605,17 @@ static void forward_add(const struct ctl_l_forward *w, uint32_t seq)
 		(void)!ctl_ack(f.link, seq, 0, NULL);
 }
 
+/* Every guest answers its card. */
+static void probed(int fd)
+{
+	static uint64_t frames;
+	struct ctl_vpc_probed m = { .frames = ++frames, .asked = 1 };
+
+	memcpy(m.interface_id, msg.u.vpc_probe.interface_id, sizeof(m.interface_id));
+	(void)!ctl_send(fd, CTL_VPC_PROBED, msg.seq, &m, NULL, 0);
+	ctl_msg_done(&msg);
+}
+
 /* What a card, a metadata process, the wire or a gateway was told. */
 static void told(int fd, const char *who, const char *id)
 {
@@ -612,6 +623,10 @@ static void told(int fd, const char *who, const char *id)
 
 	if (ctl_recv(fd, &msg) <= 0)
 		return;
+	if (msg.type == CTL_VPC_PROBE) { /* a matter of its own, and of the clock */
+		probed(fd);
+		return;
+	}
 	fake_trace_message(who, id, &msg);
 	if (f.wire_late && fd == f.wire && msg.type == CTL_VPC_INTERFACE_SET) {
 		f.wire_late = false;
@@ -677,6 +692,12 @@ static void svc_message(struct guest *g)
 {
 	if (msg.type == CTL_SVC_CONSOLE_READ) {
 		console_data(g, msg.seq, msg.u.svc_console_read.off, msg.u.svc_console_read.max);
+		return;
+	}
+	if (msg.type == CTL_SVC_STATS_READ) {
+		struct ctl_svc_stats stats = { .exits = 1 };
+
+		(void)!ctl_send(g->svc, CTL_SVC_STATS, msg.seq, &stats, NULL, 0);
 		return;
 	}
 	(void)!ctl_ack(g->svc, msg.seq, 0, NULL);
