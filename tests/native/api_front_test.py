@@ -71,9 +71,9 @@ class Launched:
 class Null:
     """niterd that needs no launcher."""
 
-    def __init__(self):
-        self.port, self.state = free_port(), os.path.join(HOME, "null")
-        os.mkdir(self.state)
+    def __init__(self, name="null"):
+        self.port, self.state = free_port(), os.path.join(HOME, name)
+        os.makedirs(self.state, exist_ok=True)
         self.process = subprocess.Popen([NITERD, "--launcher=null", f"--listen=127.0.0.1:{self.port}", f"--state={self.state}",
                                          f"--access-key-id={KEY}", f"--secret-access-key={SECRET}"],
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
@@ -131,6 +131,21 @@ def ask(port, data, **kw):
     with connect(port, **kw) as s:
         s.sendall(data)
         return Reader(s).answer()
+
+
+def presigned(port, form):
+    """A whole request of EC2 that carries its signature in the query."""
+    now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    scope = f"{now[:8]}/us-east-1/ec2/aws4_request"
+    query = "&".join(sorted((form + f"&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={KEY}/{scope}&X-Amz-Date={now}&X-Amz-Expires=60"
+                             "&X-Amz-SignedHeaders=host").replace("/", "%2F").split("&")))
+    canonical = f"GET\n/\n{query}\nhost:127.0.0.1:{port}\n\nhost\n" + hashlib.sha256(b"").hexdigest()
+    k = b"AWS4" + SECRET.encode()
+    for part in scope.split("/"):
+        k = hmac.new(k, part.encode(), hashlib.sha256).digest()
+    text = f"AWS4-HMAC-SHA256\n{now}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+    return (f"GET /?{query}&X-Amz-Signature={hmac.new(k, text.encode(), hashlib.sha256).hexdigest()} HTTP/1.1\r\n"
+            f"Host: 127.0.0.1:{port}\r\n\r\n").encode()
 
 
 def signed(port, form, connection=""):
@@ -421,6 +436,13 @@ def slow__clients_are_ended(_, __):
 
 # ---- with a key ----
 
+def get__with_a_query_is_a_call(_, n):
+    status, _, body = ask(n.port, presigned(n.port, "Action=DescribeRegions&Version=2016-11-15"))
+    assert status == 200 and b"<DescribeRegionsResponse" in body, body
+    assert ask(n.port, presigned(n.port, "Action=DescribeRegions&Version=2016-11-15").replace(b"Regions", b"Vpcs"))[0] == 401
+    assert ask(n.port, signed(n.port, "Action=DescribeRegions&Version=2016-11-15").replace(b"POST / ", b"POST /x "))[0] == 401
+
+
 def deaf__client_costs_only_itself(_, n):
     """It asks for long answers and reads none: niterd stops reading it, and others are served."""
     before = memory_kib(n.pid())
@@ -460,6 +482,51 @@ def turn__of_many_changes_is_one_commit(_, n):
     assert together < 100 * alone / 4
     for s in socks:
         s.close()
+
+
+def turn__that_cannot_be_kept_is_an_error_for_all(_, __):
+    """The disk is full: whoever asked for a change in that turn is told that it was not made, and it was not."""
+    if os.geteuid() != 0:
+        print("  skipped: a small disk needs root")
+        return
+    state = os.path.join(HOME, "full")
+    os.mkdir(state)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "full", state], check=True)
+    n = Null("full")
+
+    def groups():
+        return set(re.findall(rb"<groupName>(g\d+)<", ask(n.port, signed(n.port, "Action=DescribeSecurityGroups&Version=2016-11-15"))[2]))
+    try:
+        ask(n.port, signed(n.port, "Action=DescribeRegions&Version=2016-11-15"))
+        filler = os.open(state + "/filler", os.O_WRONLY | os.O_CREAT)
+        try:
+            while os.write(filler, bytes(4096)):
+                pass
+        except OSError:
+            os.close(filler)
+        made, refused = set(), set()
+        for turn in range(50):
+            socks = [connect(n.port) for _ in range(4)]
+            for k, s in enumerate(socks):
+                s.sendall(signed(n.port, f"Action=CreateSecurityGroup&GroupName=g{turn * 4 + k}&GroupDescription=d&Version=2016-11-15"))
+            for k, s in enumerate(socks):
+                status, _, body = Reader(s).answer()
+                assert status == 200 or (status == 500 and b"<Code>InternalError</Code>" in body), (status, body)
+                (made if status == 200 else refused).add(b"g%d" % (turn * 4 + k))
+            if refused:
+                break
+        assert refused, "the disk is never full"
+        assert groups() == made, (groups(), made, refused)
+        os.truncate(state + "/filler", 0)
+        assert ask(n.port, signed(n.port, "Action=CreateSecurityGroup&GroupName=g999&GroupDescription=d&Version=2016-11-15"))[0] == 200
+        assert groups() == made | {b"g999"}
+        n.close()
+        n = Null("full")  # and that is what the disk says, too
+        assert groups() == made | {b"g999"}
+        print(f"  {len(made)} made, {len(refused)} refused")
+    finally:
+        n.close()
+        subprocess.run(["umount", "-l", state], check=True)
 
 
 def audit__says_who_and_what_but_no_parameter(_, n):

@@ -135,17 +135,40 @@ static void auth_refuse(struct exchange *x, const struct fault *f)
 	refuse(x, 400, f->code, f->text);
 }
 
+/* A query without what belongs to its signature. Return: its bytes; @ret has room for all of @q. */
+static size_t unsigned_query(struct http_span q, char *ret)
+{
+	static const char prefix[] = "X-Amz-";
+	size_t len = 0;
+
+	while (q.len > 0) {
+		const char *end = memchr(q.p, '&', q.len);
+		size_t n = end ? (size_t)(end - q.p) + 1 : q.len;
+
+		if (n < sizeof(prefix) - 1 || memcmp(q.p, prefix, sizeof(prefix) - 1) != 0) {
+			memcpy(ret + len, q.p, n);
+			len += n;
+		}
+		q.p += n;
+		q.len -= n;
+	}
+	return len > 0 && ret[len - 1] == '&' ? len - 1 : len;
+}
+
 /* A form is the body of a POST, or the query of a GET. */
 static void ec2(struct exchange *x)
 {
 	bool get = http_span_is(x->req->method, "GET");
-	const char *form = get ? x->req->query.p : x->req->body;
-	size_t len = get ? x->req->query.len : x->req->body_len;
+	CLEANUP(free_p) char *query = get ? malloc(x->req->query.len + 1) : NULL;
+	const char *form = get ? query : x->req->body;
+	size_t len = x->req->body_len;
 	unsigned status = 500;
 	char *body = NULL;
 	int r;
 
-	r = turn_begin(x->d);
+	if (query)
+		len = unsigned_query(x->req->query, query);
+	r = get && !query ? -ENOMEM : turn_begin(x->d);
 	if (r == 0)
 		r = ec2_handle(x->d, &x->d->core, x->account, form, len, x, &status, &body, &len);
 	if (r == -EINPROGRESS)
