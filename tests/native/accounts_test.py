@@ -225,6 +225,22 @@ def test_without_a_security_process_there_are_no_keys():
     h.close()
 
 
+def test_strangers_are_all_told_the_same():
+    h = Host()
+    names = ["AKIAAAAAAAAAAAAAAAAA", "x", "akia", "A" * 128, "AKIA" + "9" * 40]
+    for round in range(2):      # before there is any key, and then
+        known = h.account("alpha") if round else None
+        for name in names:
+            assert h.whoami(("", name, "secret")) == "InvalidClientTokenId", name
+        if known:
+            assert h.whoami(known) == known[0]
+    assert h.whoami(("", "A" * 129, "secret")) == "IncompleteSignature"
+    for region in ("", "eu-central-1", "x" * 32):
+        status, text = h.call(("", names[0], "secret"), "ec2", "Action=DescribeVpcs", region=region)
+        assert status in (400, 401), text
+    h.close()
+
+
 def test_a_client_that_goes_leaves_no_key():
     h = Host()
     children = open(f"/proc/{h.process.pid}/task/{h.process.pid}/children").read().split()
