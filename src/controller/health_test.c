@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "controller/ec2/instances.h"
 #include "controller/niterd.h"
 
@@ -211,6 +212,101 @@ static void health__is_unknown_of_what_does_not_live(void **state)
 	assert_int_equal(h.instance, CHECK_NO_DATA);
 }
 
+/* ---- GetConsoleOutput ---- */
+
+static char answered[1024];
+static unsigned answers;
+
+static void reply(struct exchange *x, unsigned status, const char *type, char *body, size_t len)
+{
+	assert_null(x);
+	assert_int_equal(status, 200);
+	assert_string_equal(type, EC2_CONTENT_TYPE);
+	assert_true(len < sizeof(answered));
+	memcpy(answered, body, len);
+	answered[len] = '\0';
+	answers++;
+	free(body);
+}
+
+static int console_ask(void)
+{
+	static const struct ec2_sink sink = { .reply = reply };
+	static const char body[] =
+		"Action=GetConsoleOutput&Latest=true&InstanceId=" ID "&Version=2016-11-15";
+	unsigned status;
+	char *out;
+	size_t len;
+	int r;
+
+	answers = 0;
+	ec2_sink_set(&sink);
+	r = ec2_handle(&d, &d.core, MODEL_ACCOUNT_DEFAULT, body, strlen(body), NULL, &status, &out,
+		       &len);
+	free(out);
+	return r;
+}
+
+static void console_says(const char *text, uint64_t end)
+{
+	static struct ctl_svc_console_data data;
+
+	assert_int_equal(ctl_recv(hypervisor, &msg), 1);
+	assert_int_equal(msg.type, CTL_SVC_CONSOLE_READ);
+	data.off = msg.u.svc_console_read.off;
+	data.end = end;
+	data.data.len = (uint16_t)strlen(text);
+	memcpy(data.data.b, text, strlen(text));
+	assert_int_equal(ctl_send(hypervisor, CTL_SVC_CONSOLE_DATA, msg.seq, &data, NULL, 0), 0);
+	live_event(live_find(&d, ID));
+}
+
+static void console__is_read_from_the_hypervisor_to_its_end(void **state)
+{
+	(void)state;
+	assert_int_equal(console_ask(), -EINPROGRESS);
+	console_says("hel", 5);
+	assert_int_equal(answers, 0);
+	console_says("lo", 5);
+	assert_int_equal(answers, 1);
+	assert_non_null(strstr(answered, "<output>aGVsbG8=</output>"));
+	/* Again: what was kept, and what is new. */
+	assert_int_equal(console_ask(), -EINPROGRESS);
+	console_says("!", 6);
+	assert_int_equal(answers, 1);
+	assert_non_null(strstr(answered, "<output>aGVsbG8h</output>"));
+}
+
+static void console__of_a_deaf_hypervisor_is_what_was_kept(void **state)
+{
+	uint64_t next = UINT64_MAX;
+
+	(void)state;
+	assert_int_equal(console_ask(), -EINPROGRESS);
+	health_timers(&d, clock_ns(), &next);
+	assert_int_equal(answers, 0);
+	health_timers(&d, clock_ns() + 6 * SECOND, &next);
+	assert_int_equal(answers, 1);
+	assert_null(strstr(answered, "<output>"));
+}
+
+static void console__of_an_instance_that_ends_is_its_last_words(void **state)
+{
+	struct ctl_svc_console_data *data = calloc(1, sizeof(*data));
+
+	(void)state;
+	assert_non_null(data);
+	assert_int_equal(console_ask(), -EINPROGRESS);
+	data->data.len = 3;
+	data->end = 3;
+	memcpy(data->data.b, "bye", 3);
+	assert_int_equal(ctl_send(hypervisor, CTL_SVC_CONSOLE_DATA, 0, data, NULL, 0), 0);
+	free(data);
+	live_drop(&d, ID);
+	assert_int_equal(answers, 1);
+	assert_non_null(strstr(answered, "<output>Ynll</output>"));
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, start, stop)
@@ -221,6 +317,9 @@ int main(void)
 		TEST(instance_check__is_impaired_of_a_guest_that_never_came_up),
 		TEST(checks__do_not_believe_strange_answers),
 		TEST(health__is_unknown_of_what_does_not_live),
+		TEST(console__is_read_from_the_hypervisor_to_its_end),
+		TEST(console__of_a_deaf_hypervisor_is_what_was_kept),
+		TEST(console__of_an_instance_that_ends_is_its_last_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
