@@ -88,7 +88,8 @@ class System:
         ids, left = [], cnt
         while left:
             n = min(left, 50)
-            text = self.call(Action="RunInstances", ImageId=self.image, InstanceType="t3.micro", MinCount=n, MaxCount=n, SubnetId=subnet)
+            text = self.call(Action="RunInstances", ImageId=self.image, InstanceType="t3.micro", MinCount=n, MaxCount=n, SubnetId=subnet,
+                             ClientToken=f"populate-{left}")  # the same again would be another's request, overheard
             ids += re.findall("<instanceId>([^<]+)</instanceId>", text)
             left -= n
         if len(set(ids)) != cnt:
