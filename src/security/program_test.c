@@ -523,6 +523,88 @@ static void security__keeps_no_copy_of_a_released_key(void **state)
 	assert_false(memory_has(host.pid, made.key.b + 32, 16));
 }
 
+static int niterd_channel(void)
+{
+	struct ctl_sec_channel g = { .purpose = CTL_KEY_FOR_NITERD };
+	int a = -1, b = -1;
+
+	assert_int_equal(fd_socketpair(SOCK_SEQPACKET, &a, &b), 0);
+	ask(host.ctl, CTL_SEC_CHANNEL, &g, &b, 1);
+	close(b);
+	assert_int_equal(ack_err(), 0);
+	return a;
+}
+
+#define KMS_OWNER .account_id = "111122223333", .key_id = "01234567-89ab-cdef-0123-456789abcdef"
+
+static int kms_crypt(int sock, enum ctl_type type, const void *b, size_t len)
+{
+	static struct ctl_kms_crypt q;
+
+	q = (struct ctl_kms_crypt){ KMS_OWNER };
+	memcpy(q.data.b, b, len);
+	q.data.len = (uint16_t)len;
+	ask(sock, type, &q, NULL, 0);
+	assert_int_equal(msg.type, CTL_KMS_ANSWER);
+	return msg.u.kms_answer.err;
+}
+
+/* The jailed program itself: its filter lets it do all this, it survives a reboot, and no secret stays behind. */
+static void security__answers_niterd_and_keeps_no_copy(void **state)
+{
+	static const struct ctl_api_key_create c = { .account_id = "111122223333",
+						     .access_key_id = "AKIAIOSFODNN7EXAMPLE" };
+	struct ctl_api_key_derive d = { .account_id = "111122223333",
+					.access_key_id = "AKIAIOSFODNN7EXAMPLE",
+					.date = "20261123",
+					.region = "us-east-1",
+					.service = "kms" };
+	struct ctl_kms_key k = { KMS_OWNER };
+	static struct ctl_bytes_kms blob;
+	uint8_t secret[CTL_API_SECRET_BYTES], signing[CTL_SIGNING_KEY_BYTES], plain[64];
+	int sock, i;
+
+	(void)state;
+	for (i = 0; i < (int)sizeof(plain); i++)
+		plain[i] = (uint8_t)(i * 37 + 11);
+	assert_int_equal(boot(&host, 0), 0);
+	sock = niterd_channel();
+	ask(sock, CTL_API_KEY_CREATE, &c, NULL, 0);
+	assert_int_equal(msg.u.api_key.err, 0);
+	memcpy(secret, msg.u.api_key.secret.b, sizeof(secret));
+	d.sealed = msg.u.api_key.sealed;
+	ask(sock, CTL_API_KEY_DERIVE, &d, NULL, 0);
+	assert_int_equal(msg.u.api_key_derived.err, 0);
+	memcpy(signing, msg.u.api_key_derived.key, sizeof(signing));
+	ask(sock, CTL_KMS_KEY_CREATE, &k, NULL, 0);
+	assert_int_equal(msg.u.kms_answer.err, 0);
+	assert_int_equal(kms_crypt(sock, CTL_KMS_ENCRYPT, plain, sizeof(plain)), 0);
+	blob = msg.u.kms_answer.blob;
+	assert_int_equal(kms_crypt(sock, CTL_KMS_DECRYPT, blob.b, blob.len), 0);
+	assert_memory_equal(msg.u.kms_answer.plain.b, plain, sizeof(plain));
+	status_is(&host, "sealed"); /* something else was answered meanwhile */
+	if (geteuid() == 0) {
+		assert_false(memory_has(host.pid, secret, 16));
+		assert_false(memory_has(host.pid, signing, 16));
+		assert_false(memory_has(host.pid, plain, 16));
+	}
+	close(sock);
+
+	assert_int_equal(boot(&host, 0), 0);
+	sock = niterd_channel();
+	ask(sock, CTL_API_KEY_DERIVE, &d, NULL, 0);
+	assert_memory_equal(msg.u.api_key_derived.key, signing, sizeof(signing));
+	assert_int_equal(kms_crypt(sock, CTL_KMS_DECRYPT, blob.b, blob.len), 0);
+	k.state = CTL_KMS_PENDING_DELETION;
+	ask(sock, CTL_KMS_KEY_STATE_SET, &k, NULL, 0);
+	assert_int_equal(kms_crypt(sock, CTL_KMS_DECRYPT, blob.b, blob.len), -EKEYEXPIRED);
+	k.state = 0;
+	ask(sock, CTL_KMS_KEY_DESTROY, &k, NULL, 0);
+	assert_int_equal(msg.u.kms_answer.err, 0);
+	assert_int_equal(kms_crypt(sock, CTL_KMS_DECRYPT, blob.b, blob.len), -EBADMSG);
+	close(sock);
+}
+
 static unsigned filters(pid_t pid)
 {
 	char name[64], line[256];
@@ -706,6 +788,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(security__never_replaces_a_lost_root_key, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(security__keeps_no_copy_of_a_released_key, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(security__answers_niterd_and_keeps_no_copy, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(security__makes_tunnels_and_keeps_their_secrets,
 						setup, teardown),
