@@ -84,6 +84,7 @@ static void set_network(json_t *o, struct daemon *d, const struct instance *i)
 {
 	CLEANUP(free_p) struct launch_data *data = calloc(1, sizeof(*data));
 	const struct interface *ni;
+	const char *id = i->id;
 	char addr[NET_IPV4_TEXT];
 	struct net n;
 
@@ -92,7 +93,7 @@ static void set_network(json_t *o, struct daemon *d, const struct instance *i)
 		if (store_get(d->core.st, &tbl_launch_data, data) == 0)
 			set_text(o, "key_name", data->key_name);
 	}
-	if (net_load(d->core.st, &n) < 0)
+	if (net_load_of(d->core.st, &id, 1, &n) < 0)
 		return;
 	ni = net_interface_of(&n, i->id);
 	if (ni)

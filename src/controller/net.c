@@ -2,42 +2,11 @@
 
 #include "controller/net.h"
 
-#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "controller/net_text.h"
-
-int net_load(struct store *s, struct net *ret)
-{
-	struct net n = { .vpc = NULL };
-	const struct {
-		const struct store_table *table;
-		void **list;
-		size_t *cnt;
-	} all[] = {
-		{ &tbl_vpcs, (void **)&n.vpc, &n.vpc_cnt },
-		{ &tbl_subnets, (void **)&n.subnet, &n.subnet_cnt },
-		{ &tbl_groups, (void **)&n.group, &n.group_cnt },
-		{ &tbl_group_rules, (void **)&n.rule, &n.rule_cnt },
-		{ &tbl_interfaces, (void **)&n.interface, &n.interface_cnt },
-		{ &tbl_interface_groups, (void **)&n.membership, &n.membership_cnt },
-		{ &tbl_gateways, (void **)&n.gateway, &n.gateway_cnt },
-		{ &tbl_peers, (void **)&n.peer, &n.peer_cnt },
-		{ &tbl_remotes, (void **)&n.remote, &n.remote_cnt },
-		{ &tbl_forwards, (void **)&n.forward, &n.forward_cnt },
-	};
-	int r = 0;
-
-	for (size_t k = 0; r == 0 && k < ARRAY_SIZE(all); k++)
-		r = store_list(s, all[k].table, all[k].list, all[k].cnt);
-	if (r < 0) {
-		net_done(&n);
-		return r;
-	}
-	*ret = n;
-	return 0;
-}
 
 void net_done(struct net *n)
 {
@@ -51,6 +20,7 @@ void net_done(struct net *n)
 	free(n->peer);
 	free(n->remote);
 	free(n->forward);
+	free(n->member);
 	memset(n, 0, sizeof(*n));
 }
 
@@ -135,13 +105,22 @@ const struct interface *net_interface_of(const struct net *n, const char *instan
 	return NULL;
 }
 
+static int membership_cmp(const void *a, const void *b)
+{
+	const struct interface_group *x = a, *y = b;
+	int r = strcmp(x->interface_id, y->interface_id);
+
+	return r != 0 ? r : strcmp(x->group_id, y->group_id);
+}
+
 bool net_is_member(const struct net *n, const char *interface_id, const char *group_id)
 {
-	for (size_t k = 0; k < n->membership_cnt; k++)
-		if (strcmp(n->membership[k].interface_id, interface_id) == 0 &&
-		    strcmp(n->membership[k].group_id, group_id) == 0)
-			return true;
-	return false;
+	struct interface_group m = { .interface_id = "" };
+
+	snprintf(m.interface_id, sizeof(m.interface_id), "%s", interface_id);
+	snprintf(m.group_id, sizeof(m.group_id), "%s", group_id);
+	return n->membership_cnt &&
+	       bsearch(&m, n->membership, n->membership_cnt, sizeof(m), membership_cmp);
 }
 
 bool net_reserved(const struct subnet *s, uint32_t addr)
@@ -149,49 +128,4 @@ bool net_reserved(const struct subnet *s, uint32_t addr)
 	uint32_t first = s->addr & net_mask(s->prefix), last = first | ~net_mask(s->prefix);
 
 	return addr - first < 4 || addr == last;
-}
-
-bool net_addr_used(const struct net *n, const char *vpc_id, uint32_t addr)
-{
-	for (size_t k = 0; k < n->interface_cnt; k++) {
-		const struct vpc *v =
-			n->interface[k].addr == addr ? net_vpc_of(n, &n->interface[k]) : NULL;
-
-		if (v && strcmp(v->id, vpc_id) == 0)
-			return true;
-	}
-	for (size_t k = 0; k < n->remote_cnt; k++)
-		if (n->remote[k].addr == addr && strcmp(n->remote[k].vpc_id, vpc_id) == 0)
-			return true;
-	return false;
-}
-
-int net_addr_free(const struct net *n, const struct subnet *s, uint32_t *ret)
-{
-	uint32_t first = s->addr & net_mask(s->prefix), last = first | ~net_mask(s->prefix);
-
-	for (uint32_t a = first; a < last; a++) {
-		if (net_reserved(s, a) || net_addr_used(n, s->vpc_id, a))
-			continue;
-		*ret = a;
-		return 0;
-	}
-	return -EADDRNOTAVAIL;
-}
-
-unsigned net_outside_free(const struct net *n, const char *vpc_id)
-{
-	bool used[NET_OUTSIDE_LAST + 1] = { false };
-
-	for (size_t k = 0; k < n->interface_cnt; k++) {
-		const struct vpc *v = net_vpc_of(n, &n->interface[k]);
-
-		if (v && strcmp(v->id, vpc_id) == 0 &&
-		    n->interface[k].outside_idx <= NET_OUTSIDE_LAST)
-			used[n->interface[k].outside_idx] = true;
-	}
-	for (unsigned k = NET_OUTSIDE_FIRST; k <= NET_OUTSIDE_LAST; k++)
-		if (!used[k])
-			return k;
-	return 0;
 }

@@ -187,10 +187,11 @@ static void rule_resolve(const struct net *n, const struct group_rule *r, const 
 			 struct ctl_vpc_rules *m)
 {
 	const struct group *def = net_group_default(n, vpc_id);
+	size_t cnt;
+	const struct net_member *member = net_members(n, r->member_group_id, &cnt);
 
-	for (size_t k = 0; k < n->interface_cnt; k++)
-		if (net_is_member(n, n->interface[k].id, r->member_group_id))
-			rule_add(m, r, n->interface[k].addr, 32);
+	for (size_t k = 0; k < cnt; k++)
+		rule_add(m, r, member[k].ni->addr, 32);
 	if (!def || strcmp(def->id, r->member_group_id) != 0)
 		return;
 	for (size_t k = 0; k < n->remote_cnt; k++)

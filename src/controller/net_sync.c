@@ -91,14 +91,16 @@ static void state_done(struct net_state *s)
 
 static int state_make(struct daemon *d, struct net_state *ret)
 {
+	const char *id[LIVE_MAX];
 	int r;
 
 	memset(ret, 0, sizeof(*ret));
-	r = net_load(d->core.st, &ret->net);
-	if (r < 0)
-		return r;
 	ret->way_out = calloc(GATEWAY_MAX, sizeof(*ret->way_out));
 	r = ret->way_out ? state_live(d, ret) : -ENOMEM;
+	for (size_t k = 0; r == 0 && k < ret->live_cnt; k++)
+		id[k] = ret->live[k].id;
+	if (r == 0)
+		r = net_load_of(d->core.st, id, ret->live_cnt, &ret->net);
 	if (r < 0) {
 		state_done(ret);
 		return r;
@@ -488,17 +490,16 @@ void net_gateways_hurry(struct daemon *d)
 /* Ports of instances that ended while niterd was away are closed; the others are said again, which changes nothing. */
 void net_recovered(struct daemon *d)
 {
-	struct net n;
-	int r;
+	const struct forward *f;
+	struct store_iter it;
+	int r = 0;
 
-	memset(&n, 0, sizeof(n));
-	r = net_load(d->core.st, &n);
-	for (size_t k = 0; r == 0 && k < n.forward_cnt; k++)
-		if (!live_find(d, n.forward[k].instance_id))
-			r = net_want_undo_forward(&d->forwards, n.forward[k].host_port);
+	store_each(d->core.st, &tbl_forwards, &it);
+	while (r == 0 && (f = store_next(&it)))
+		if (!live_find(d, f->instance_id))
+			r = net_want_undo_forward(&d->forwards, f->host_port);
 	if (r < 0)
 		log_warn("net.recovered", "err=%d", r);
-	net_done(&n);
 	d->net_dirty = true;
 }
 

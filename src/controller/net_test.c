@@ -15,6 +15,7 @@
 
 #include "base/bytes.h"
 #include "base/log.h"
+#include "controller/core_net.h"
 #include "controller/metadata.h"
 #include "controller/net_text.h"
 
@@ -196,6 +197,17 @@ static struct forward forward = { .host_port = 20000, .instance_id = "i-1", .por
 static struct net_live live[2] = { { "i-1", "t3.nano" }, { "i-2", "t3.nano" } };
 static struct net_way_out way = { "igw-1", 0x64400500, 24 };
 
+/* As loading does it. */
+static void indexed(struct net *n)
+{
+	static struct net_member *last;
+
+	free(last);
+	n->member = NULL;
+	assert_int_equal(net_index(n), 0);
+	last = n->member;
+}
+
 static struct net_state state_of(void)
 {
 	struct net_state s = {
@@ -225,45 +237,8 @@ static struct net_state state_of(void)
 		.way_out_cnt = 1,
 	};
 
+	indexed(&s.net);
 	return s;
-}
-
-static void net_addr_free__gives_every_address_once_and_reserves_five(void **state)
-{
-	struct net_state s = state_of();
-	struct interface all[16] = { { .id = "" } };
-	uint32_t a;
-
-	(void)state;
-	memcpy(all, ifs, sizeof(ifs));
-	s.net.interface = all;
-	for (uint32_t want = 0xac1f0008; want <= 0xac1f000e; want++) {
-		assert_int_equal(net_addr_free(&s.net, &subnet, &a), 0);
-		assert_int_equal(a, want); /* .7 is on another host */
-		all[s.net.interface_cnt] = ifs[0];
-		all[s.net.interface_cnt++].addr = a;
-	}
-	assert_int_equal(net_addr_free(&s.net, &subnet, &a), -EADDRNOTAVAIL);
-	assert_true(net_reserved(&subnet, 0xac1f0000) && net_reserved(&subnet, 0xac1f0003) &&
-		    net_reserved(&subnet, 0xac1f000f));
-	assert_false(net_reserved(&subnet, 0xac1f0004) || net_reserved(&subnet, 0xac1f000e));
-}
-
-static void net_outside_free__counts_to_254(void **state)
-{
-	static struct interface all[260];
-	struct net_state s = state_of();
-
-	(void)state;
-	s.net.interface = all;
-	s.net.interface_cnt = 0;
-	for (unsigned k = 2; k <= 254; k++) {
-		assert_int_equal(net_outside_free(&s.net, "vpc-1"), k);
-		all[s.net.interface_cnt] = ifs[0];
-		all[s.net.interface_cnt++].outside_idx = k;
-	}
-	assert_int_equal(net_outside_free(&s.net, "vpc-1"), 0);
-	assert_int_equal(net_outside_free(&s.net, "vpc-2"), 2); /* another network's are its own */
 }
 
 static const struct net_item *item(const struct net_want *w, const char *key)
@@ -468,6 +443,7 @@ static struct net_state two_networks(void)
 	s.net.group_cnt = 4;
 	s.live = lives;
 	s.live_cnt = 4;
+	indexed(&s.net);
 	return s;
 }
 
@@ -561,6 +537,179 @@ static void net_want_wire__keeps_networks_apart(void **state)
 	assert_int_equal(w.item_cnt, 2);
 	assert_null(item(&w, "nat eni-5"));
 	net_want_done(&w);
+}
+
+/* ---- what is read of a store for some instances, against everything ---- */
+
+static uint64_t clock_of_store(void *ptr)
+{
+	(void)ptr;
+	return 1795340715000;
+}
+
+static int random_of_store(void *ptr, void *buf, size_t len)
+{
+	static uint64_t x = 88172645463325252;
+
+	(void)ptr;
+	for (size_t k = 0; k < len; k++) {
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		((uint8_t *)buf)[k] = (uint8_t)(x >> 24);
+	}
+	return 0;
+}
+
+static unsigned below(unsigned n)
+{
+	uint8_t b[2];
+
+	assert_int_equal(random_of_store(NULL, b, sizeof(b)), 0);
+	return (b[0] | (unsigned)b[1] << 8) % n;
+}
+
+enum { GROUPS = 5, PLACES = 4, INSTANCES = 24 };
+
+/* Groups of a network with some rules, and a subnet. */
+static void place_fill(struct core *c, const struct vpc *v, struct group g[GROUPS],
+		       struct subnet *s)
+{
+	const struct net_block b = { v->addr | 0x8000, 24 };
+	struct core_acts acts = { .v = NULL };
+	struct fault f;
+
+	assert_int_equal(core_subnet_add(c, v, &b, s, &f), 0);
+	for (unsigned k = 0; k < GROUPS; k++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "g%u", k);
+		assert_int_equal(core_group_add(c, v, name, "d", &g[k], &f), 0);
+	}
+	for (unsigned k = 0; k < GROUPS; k++)
+		for (unsigned j = below(4); j > 0; j--) {
+			struct group_rule r = { .egress = below(2),
+						.proto = 6,
+						.port_min = j,
+						.port_max = j,
+						.prefix = 0 };
+
+			if (below(2))
+				memcpy(r.member_group_id, g[below(GROUPS)].id, sizeof(g[0].id));
+			assert_int_equal(core_rule_add(c, &g[k], &r, &acts, &f), 0);
+		}
+	core_acts_done(&acts);
+}
+
+static void instance_fill(struct core *c, unsigned number, const struct subnet *s,
+			  const char *account, struct group g[GROUPS])
+{
+	const char *in[2] = { g[below(GROUPS)].id, g[below(GROUPS)].id };
+	const struct core_interface_want want = {
+		.account = account, .subnet_id = s->id, .group_id = in, .group_cnt = below(3)
+	};
+	struct instance i = { .state = INSTANCE_RUNNING };
+	struct interface ni;
+	struct fault f;
+
+	snprintf(i.id, sizeof(i.id), "i-%017u", number);
+	snprintf(i.account, sizeof(i.account), "%s", account);
+	assert_int_equal(store_put(c->st, &tbl_instances, &i), 0);
+	assert_int_equal(core_interface_add(c, &want, &ni, &f), 0);
+	if (below(4))
+		assert_int_equal(core_interface_attach(c, &ni, &i, 0, true, &f), 0);
+}
+
+static void store_fill(struct core *c)
+{
+	static const char *const account[] = { "123456789012", "210987654321" };
+	static struct group g[PLACES][GROUPS];
+	static struct subnet s[PLACES];
+	struct fault f;
+
+	assert_int_equal(core_net_init(c), 0);
+	assert_int_equal(core_net_account(c, account[1]), 0);
+	for (unsigned k = 0; k < PLACES; k++) {
+		const struct net_block b = { 0x0a000000, 16 };
+		struct vpc v;
+
+		if (k < 2)
+			assert_int_equal(core_vpc_default(c, account[k], &v), 0);
+		else
+			assert_int_equal(core_vpc_add(c, account[k - 2], &b, &v, &f), 0);
+		place_fill(c, &v, g[k], &s[k]);
+	}
+	for (unsigned k = 0; k < INSTANCES; k++) {
+		unsigned at = below(PLACES);
+
+		instance_fill(c, k, &s[at], account[at & 1], g[at]);
+	}
+}
+
+static void same_want(const struct net_want *a, const struct net_want *b)
+{
+	assert_int_equal(a->item_cnt, b->item_cnt);
+	assert_int_equal(a->map_cnt, b->map_cnt);
+	for (size_t k = 0; k < a->item_cnt; k++) {
+		const struct net_item *x = &a->item[k], *y = item(b, x->key);
+
+		must(y != NULL);
+		assert_int_equal(x->set_len, y->set_len);
+		/* Rules may come in another order. */
+		if (strncmp(x->key, "rules ", 6) != 0)
+			assert_memory_equal(x->set, y->set, x->set_len);
+	}
+	for (size_t k = 0; k < a->map_cnt; k++) {
+		size_t at = 0;
+
+		while (at < b->map_cnt && memcmp(&a->map[k], &b->map[at], sizeof(a->map[k])) != 0)
+			at++;
+		assert_true(at < b->map_cnt);
+	}
+}
+
+static void net_load_of__leaves_out_only_what_nobody_is_told(void **state)
+{
+	static struct core c = { .env = { clock_of_store, random_of_store, NULL } };
+	static struct net_live alive[INSTANCES];
+
+	(void)state;
+	for (int turn = 0; turn < 20; turn++) {
+		const char *id[INSTANCES];
+		struct net_state all = { .live = alive }, some = { .live = alive };
+		struct net_want x = { .item = NULL }, y = { .item = NULL };
+
+		c.place.region[0] = '\0';
+		memset(c.hint, 0, sizeof(c.hint));
+		assert_int_equal(store_open(":memory:", &c.st), 0);
+		store_fill(&c);
+		for (unsigned k = 0; k < INSTANCES; k++) {
+			if (below(3))
+				continue;
+			id[all.live_cnt] = alive[all.live_cnt].id;
+			snprintf(alive[all.live_cnt].id, CTL_ID_MAX, "i-%017u", k);
+			snprintf(alive[all.live_cnt].type, CTL_NAME_MAX, "t3.nano");
+			some.live_cnt = ++all.live_cnt;
+		}
+		assert_int_equal(net_load(c.st, &all.net), 0);
+		assert_int_equal(net_load_of(c.st, id, some.live_cnt, &some.net), 0);
+		assert_true(some.net.rule_cnt < all.net.rule_cnt);
+		for (size_t k = 0; k < all.live_cnt; k++) {
+			assert_int_equal(net_want_card(&all, alive[k].id, &x), 0);
+			assert_int_equal(net_want_card(&some, alive[k].id, &y), 0);
+			same_want(&x, &y);
+			net_want_done(&x);
+			net_want_done(&y);
+		}
+		assert_int_equal(net_want_wire(&all, &x), 0);
+		assert_int_equal(net_want_wire(&some, &y), 0);
+		same_want(&x, &y);
+		net_want_done(&x);
+		net_want_done(&y);
+		net_done(&all.net);
+		net_done(&some.net);
+		store_free(c.st);
+	}
 }
 
 /* ---- the difference, against a model: what a receiver of the messages has in the end ---- */
@@ -752,13 +901,12 @@ int main(void)
 		cmocka_unit_test(net_mac_parse__takes_macs_and_rejects_the_rest),
 		cmocka_unit_test(net_fingerprint_parse__takes_colons_or_none),
 		cmocka_unit_test(net_key_valid__takes_public_keys_and_rejects_the_rest),
-		cmocka_unit_test(net_addr_free__gives_every_address_once_and_reserves_five),
-		cmocka_unit_test(net_outside_free__counts_to_254),
 		cmocka_unit_test(net_want_card__opens_a_forwarded_port_to_the_outside_alone),
 		cmocka_unit_test(net_want__speaks_of_what_lives),
 		cmocka_unit_test(net_want_card__knows_its_network_alone),
 		cmocka_unit_test(net_want_card__has_the_rules_of_each_of_its_groups),
 		cmocka_unit_test(net_want_wire__keeps_networks_apart),
+		cmocka_unit_test(net_load_of__leaves_out_only_what_nobody_is_told),
 		cmocka_unit_test(net_diff__leads_to_what_is_wanted),
 		cmocka_unit_test(net_diff__fills_messages_and_never_overfills_them),
 		cmocka_unit_test(metadata_items__ends_at_the_first_refusal),
