@@ -128,11 +128,13 @@ void client_turn_done(struct sim *s, bool durable)
 
 static struct sim_promise *promise_any(struct sim *s, enum sim_promise_kind kind)
 {
+	bool living = sim_chance(s, 85); /* most calls are about what is there */
 	struct sim_promise *pick = NULL;
 	unsigned cnt = 0;
 
 	for (size_t k = 0; k < SIM_PROMISES_MAX; k++)
-		if (s->promise[k].kind == kind && sim_below(s, ++cnt) == 0)
+		if (s->promise[k].kind == kind && !(living && s->promise[k].dropped) &&
+		    sim_below(s, ++cnt) == 0)
 			pick = &s->promise[k];
 	return pick;
 }
