@@ -207,7 +207,8 @@ static void sent(struct front_conn *c)
 	if (c->secret && c->in)
 		mem_wipe(c->in, c->used);
 	c->in_len -= c->used;
-	memmove(c->in, c->in + c->used, c->in_len);
+	if (c->in && c->in_len)
+		memmove(c->in, c->in + c->used, c->in_len);
 	c->used = 0;
 	c->continued = false;
 	memset(&c->reader, 0, sizeof(c->reader));
