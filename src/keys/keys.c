@@ -118,7 +118,7 @@ static int seal(const struct keys *k, const char *account, const char *key_id,
 	return 0;
 }
 
-static int encrypt(const struct keys *k, const struct ctl_kms_crypt *q, struct ctl_kms_answer *a)
+static int plain_seal(const struct keys *k, const struct ctl_kms_crypt *q, struct ctl_kms_answer *a)
 {
 	if (q->data.len == 0 || q->data.len > KMS_PLAIN_MAX)
 		return -EINVAL;
@@ -126,7 +126,7 @@ static int encrypt(const struct keys *k, const struct ctl_kms_crypt *q, struct c
 }
 
 /* A blob of another account's key is like one of no key at all. */
-static int decrypt(const struct keys *k, const struct ctl_kms_crypt *q, struct ctl_kms_answer *a)
+static int blob_open(const struct keys *k, const struct ctl_kms_crypt *q, struct ctl_kms_answer *a)
 {
 	CLEANUP(key_freep) struct key *material = NULL;
 	uint8_t id[KMS_ID_BYTES], wanted[KMS_ID_BYTES];
@@ -214,9 +214,9 @@ static int kms_answer(const struct keys *k, const struct ctl_msg *m, struct ctl_
 	if (!account_ok(u->kms_key.account_id))
 		return -EINVAL;
 	if (m->type == CTL_KMS_ENCRYPT)
-		return encrypt(k, &u->kms_crypt, a);
+		return plain_seal(k, &u->kms_crypt, a);
 	if (m->type == CTL_KMS_DECRYPT)
-		return decrypt(k, &u->kms_crypt, a);
+		return blob_open(k, &u->kms_crypt, a);
 	if (m->type == CTL_KMS_DATA_KEY)
 		return data_key(k, &u->kms_data_key, a);
 	return key_change(k, m->type, &u->kms_key);

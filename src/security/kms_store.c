@@ -193,11 +193,11 @@ static int slot_load(struct kms_store *s, uint32_t slot, const uint8_t b[KMS_STO
 {
 	struct kms_record rec[HALVES];
 	int whole[HALVES];
-	uint8_t i;
+	unsigned i;
 
 	for (i = 0; i < HALVES; i++) {
 		CLEANUP(key_freep) struct key *material = NULL;
-		struct kms_place place = { .store_id = s->id, .slot = slot, .half = i };
+		struct kms_place place = { .store_id = s->id, .slot = slot, .half = (uint8_t)i };
 
 		whole[i] = kms_half_decode(b + (size_t)i * KMS_STORE_HALF_BYTES, s->key, &place,
 					   &rec[i], &material);
@@ -284,6 +284,12 @@ static int key_slot(const struct kms_store *s, const char *account, const uint8_
 	return strcmp(s->slots[*ret].rec.account, account) == 0 ? 0 : -EACCES;
 }
 
+static bool record_same(const struct kms_record *a, const struct kms_record *b)
+{
+	return memcmp(a->id, b->id, sizeof(a->id)) == 0 && strcmp(a->account, b->account) == 0 &&
+	       a->state == b->state && a->generation == b->generation;
+}
+
 /* The material of a slot's half that counts. */
 static int slot_read(const struct kms_store *s, uint32_t slot, struct key **ret)
 {
@@ -299,7 +305,7 @@ static int slot_read(const struct kms_store *s, uint32_t slot, struct key **ret)
 		r = kms_half_decode(b, s->key, &place, &rec, &material);
 	if (r < 0)
 		return r;
-	if (r == 0 || memcmp(&rec, &p->rec, sizeof(rec)) != 0)
+	if (r == 0 || !record_same(&rec, &p->rec))
 		return -EBADMSG;
 	*ret = TAKE_PTR(material);
 	return 0;

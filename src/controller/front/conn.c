@@ -204,7 +204,7 @@ static void sent(struct front_conn *c)
 		front_conn_phase(c, FRONT_LINGER, LINGER_S);
 		return;
 	}
-	if (c->secret && c->in)
+	if (c->secret && c->used)
 		mem_wipe(c->in, c->used);
 	c->in_len -= c->used;
 	if (c->in && c->in_len)
