@@ -14,7 +14,6 @@
 enum {
 	METHOD_MAX = 16,
 	SIGNATURE_HEX = 2 * HASH_SHA256_BYTES,
-	DAY_S = 86400,
 };
 
 static bool is_digit(char c)
@@ -29,97 +28,6 @@ static struct sigv4_span trimmed(struct sigv4_span s)
 	while (s.len > 0 && (s.p[s.len - 1] == ' ' || s.p[s.len - 1] == '\t'))
 		s.len--;
 	return s;
-}
-
-/* Decimal digits, exactly @len. */
-static int number(const char *p, size_t len, unsigned max, unsigned *ret)
-{
-	unsigned v = 0;
-
-	for (size_t i = 0; i < len; i++) {
-		if (!is_digit(p[i]))
-			return -EPROTO;
-		v = v * 10 + (unsigned)(p[i] - '0');
-	}
-	if (v > max)
-		return -EPROTO;
-	*ret = v;
-	return 0;
-}
-
-/* Days since 1970 of a date of the Gregorian calendar; libc's timegm() would look for the time zone's file. */
-static uint64_t days_of(unsigned year, unsigned month, unsigned day)
-{
-	unsigned y = month <= 2 ? year - 1 : year;
-	unsigned m = month <= 2 ? month + 9 : month - 3; /* March is 0 */
-	uint64_t days = (uint64_t)y * 365 + y / 4 - y / 100 + y / 400 + (m * 153 + 2) / 5 + day - 1;
-
-	return days - 719468; /* 1 March of year 0 to 1 January 1970 */
-}
-
-static unsigned month_days(unsigned year, unsigned month)
-{
-	static const unsigned char days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
-	bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-
-	return month == 2 && leap ? 29 : days[month - 1];
-}
-
-static int time_set(struct sigv4 *s, const char *digits)
-{
-	unsigned y, mon, d, h, min, sec;
-
-	/* digits: YYYYMMDDhhmmss */
-	if (number(digits, 4, 9999, &y) < 0 || number(digits + 4, 2, 12, &mon) < 0 ||
-	    number(digits + 6, 2, 31, &d) < 0 || number(digits + 8, 2, 23, &h) < 0 ||
-	    number(digits + 10, 2, 59, &min) < 0 || number(digits + 12, 2, 60, &sec) < 0)
-		return -EPROTO;
-	if (y < 1970 || mon < 1 || d < 1 || d > month_days(y, mon))
-		return -EPROTO;
-	memcpy(s->date, digits, 8);
-	s->date[8] = '\0';
-	memcpy(s->time, digits, 8);
-	s->time[8] = 'T';
-	memcpy(s->time + 9, digits + 8, 6);
-	memcpy(s->time + 15, "Z", 2);
-	s->time_s = days_of(y, mon, d) * DAY_S + h * 3600 + min * 60 + sec;
-	return 0;
-}
-
-/* "20261122T094516Z" */
-static int time_basic(struct sigv4 *s, struct sigv4_span v)
-{
-	char digits[14];
-
-	if (v.len != 16 || v.p[8] != 'T' || v.p[15] != 'Z')
-		return -EPROTO;
-	memcpy(digits, v.p, 8);
-	memcpy(digits + 8, v.p + 9, 6);
-	return time_set(s, digits);
-}
-
-/* spec: rfc-9110 §5.6.7: "Sun, 22 Nov 2026 09:45:16 GMT"; the name of the day is not looked at */
-static int time_http(struct sigv4 *s, struct sigv4_span v)
-{
-	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-	char d[14];
-	unsigned m = 0;
-
-	if (v.len != 29 || memcmp(v.p + 3, ", ", 2) != 0 || v.p[7] != ' ' || v.p[11] != ' ' ||
-	    v.p[16] != ' ' || v.p[19] != ':' || v.p[22] != ':' || memcmp(v.p + 25, " GMT", 4) != 0)
-		return -EPROTO;
-	while (m < 12 && memcmp(v.p + 8, months + (size_t)3 * m, 3) != 0)
-		m++;
-	if (m == 12)
-		return -EPROTO;
-	memcpy(d, v.p + 12, 4);
-	d[4] = (char)('0' + (m + 1) / 10);
-	d[5] = (char)('0' + (m + 1) % 10);
-	memcpy(d + 6, v.p + 5, 2);
-	memcpy(d + 8, v.p + 17, 2);
-	memcpy(d + 10, v.p + 20, 2);
-	memcpy(d + 12, v.p + 23, 2);
-	return time_set(s, d);
 }
 
 static bool name_good(struct sigv4_span s, size_t max, bool key_id)
@@ -367,7 +275,8 @@ static int signed_query_read(struct sigv4 *s, const struct signed_query *q,
 	if (!span_is(q->v[Q_ALGORITHM], SIGV4_ALGORITHM))
 		return -EPROTO;
 	if (q->v[Q_EXPIRES].len > 6 ||
-	    number(q->v[Q_EXPIRES].p, q->v[Q_EXPIRES].len, SIGV4_EXPIRES_MAX_S, &expires) < 0 ||
+	    sigv4_number(q->v[Q_EXPIRES].p, q->v[Q_EXPIRES].len, SIGV4_EXPIRES_MAX_S, &expires) <
+		    0 ||
 	    expires == 0)
 		return -EPROTO;
 	s->presigned = true;
@@ -377,7 +286,7 @@ static int signed_query_read(struct sigv4 *s, const struct signed_query *q,
 	r = credential_read(s, q->v[Q_CREDENTIAL], ret_date);
 	if (r == 0)
 		r = signature_read(s, q->v[Q_SIGNATURE]);
-	return r < 0 ? r : time_basic(s, q->v[Q_DATE]);
+	return r < 0 ? r : sigv4_time_basic(s, q->v[Q_DATE]);
 }
 
 static int header_form_read(struct sigv4 *s, const struct found *f, struct sigv4_span *ret_date)
@@ -388,11 +297,11 @@ static int header_form_read(struct sigv4 *s, const struct found *f, struct sigv4
 		return r;
 	s->token = value_of(f, ONCE_TOKEN);
 	if (f->once[ONCE_AMZ_DATE])
-		return time_basic(s, value_of(f, ONCE_AMZ_DATE));
+		return sigv4_time_basic(s, value_of(f, ONCE_AMZ_DATE));
 	if (!f->once[ONCE_DATE])
 		return -EPROTO;
-	r = time_http(s, value_of(f, ONCE_DATE));
-	return r < 0 ? time_basic(s, value_of(f, ONCE_DATE)) : r;
+	r = sigv4_time_http(s, value_of(f, ONCE_DATE));
+	return r < 0 ? sigv4_time_basic(s, value_of(f, ONCE_DATE)) : r;
 }
 
 static int payload_read(const struct sigv4_request *r, struct sigv4 *s, const struct found *f)
@@ -437,13 +346,4 @@ int sigv4_parse(const struct sigv4_request *r, struct sigv4 *ret)
 	if (payload_read(r, ret, &f) < 0 || sigv4_path_check(r->path) < 0)
 		return -EPROTO;
 	return signed_headers_check(r, ret->signed_headers);
-}
-
-int sigv4_time_check(const struct sigv4 *s, uint64_t now_s)
-{
-	if (s->time_s > now_s && s->time_s - now_s > SIGV4_SKEW_S)
-		return -ETIME;
-	if (s->time_s < now_s && now_s - s->time_s > (s->presigned ? s->expires_s : SIGV4_SKEW_S))
-		return -ETIME;
-	return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Between sigv4.c, sigv4_parse.c and sigv4_canon.c only. */
+/* Between the sigv4*.c files only. */
 
 #include <string.h>
 
@@ -47,6 +47,11 @@ static inline struct sigv4_span span_cut(struct sigv4_span *s, char sep)
 MUST_USE int sigv4_query_check(struct sigv4_span query);
 /* path_check(): can the path? Return: 0, -EPROTO. */
 MUST_USE int sigv4_path_check(struct sigv4_span path);
+/* sigv4_number(): @len decimal digits, at most @max. Return: 0, -EPROTO. */
+MUST_USE int sigv4_number(const char *p, size_t len, unsigned max, unsigned *ret);
+/* sigv4_time_basic(): "20261122T094516Z"; sigv4_time_http(): as in a Date header. Return: 0 and @s has it, -EPROTO. */
+MUST_USE int sigv4_time_basic(struct sigv4 *s, struct sigv4_span v);
+MUST_USE int sigv4_time_http(struct sigv4 *s, struct sigv4_span v);
 /* sigv4_hex_digit(): value of a digit, either case; -1 it is none. */
 int sigv4_hex_digit(char c);
 void sigv4_hex(const uint8_t *p, size_t len,
