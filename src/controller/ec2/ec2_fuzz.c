@@ -144,6 +144,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!memmem(body, size, "Version=", 8))
 		size += (size_t)snprintf(body + size, 32, "&Version=2016-11-15");
 
+	/* An RSA key takes longer than a thousand other calls. */
+	if (memmem(body, size, "CreateKeyPair", 13) && !memmem(body, size, "ed25519", 7))
+		return 0;
 	must(store_begin(ew.core.st) == 0);
 	core_acts_done(&ew.acts);
 	ec2_ask_raw(account, body, size);
