@@ -70,6 +70,15 @@ static void security_main(void)
 	}
 }
 
+/* A listener has no peer to read from, a datagram socket has nothing yet: that tells them apart without more calls. */
+static int read_error(int fd)
+{
+	struct fd_list none;
+	char b[16];
+
+	return (int)fd_msg_recv(fd, b, sizeof(b), &none);
+}
+
 /* #syscalls:launcher-stub accept4 poll */
 static void niterd_main(void)
 {
@@ -77,11 +86,11 @@ static void niterd_main(void)
 	int api = -1;
 
 	next(CTL_FD);
-	if (m.type != CTL_L_CONFIG || !m.u.l_config.has_listener || !m.u.l_config.has_state_dir ||
-	    m.fds.cnt < 2)
+	if (m.type != CTL_L_CONFIG || !m.u.l_config.has_listener || !m.u.l_config.has_api ||
+	    !m.u.l_config.has_state_dir || m.fds.cnt < 3 || read_error(m.fds.fd[1]) != -ENOTCONN)
 		_exit(5);
 	/* Its directory must be no way out of its empty root. */
-	if (fstat(m.fds.fd[1], &here) < 0 || fstatat(m.fds.fd[1], "..", &up, 0) < 0 ||
+	if (fstat(m.fds.fd[2], &here) < 0 || fstatat(m.fds.fd[2], "..", &up, 0) < 0 ||
 	    here.st_ino != up.st_ino)
 		_exit(8);
 	for (;;) {
@@ -259,15 +268,6 @@ static void netcard_main(void)
 			__builtin_trap();
 		}
 	}
-}
-
-/* A listener has no peer to read from, a datagram socket has nothing yet: that tells them apart without more calls. */
-static int read_error(int fd)
-{
-	struct fd_list none;
-	char b[16];
-
-	return (int)fd_msg_recv(fd, b, sizeof(b), &none);
 }
 
 static void metadata_main(void)
