@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-static const char *golden, *golden2; /* tests/corpora/store/v1.sql, v2.sql */
+static const char *golden, *golden2, *golden3, *golden4; /* tests/corpora/store/v1.sql, … */
 static char dir[] = "/tmp/niter-store.XXXXXX";
 
 static struct image image_of(const char *id, const char *name)
@@ -232,6 +232,88 @@ static void store_open__brings_version_2_up_to_date(void **state)
 	}
 }
 
+/* What the EC2 API added is as if it had been so from the start. */
+static void store_open__brings_version_3_up_to_date(void **state)
+{
+	struct interface ni = { .id = "eni-0123456789abcdef0" };
+	struct launch_data *d = calloc(1, sizeof(*d));
+	struct instance n = { 0 };
+	struct volume v = { 0 };
+	struct group_rule r = { 0 };
+	struct vpc vpc = { 0 };
+	struct store *s;
+	char path[64];
+
+	(void)state;
+	assert_non_null(d);
+	snprintf(path, sizeof(path), "%s/v3.db", dir);
+	db_make(path, file_text(golden3));
+	for (int again = 0; again < 2; again++) {
+		assert_int_equal(store_open(path, &s), 0);
+		assert_int_equal(store_get_id(s, &tbl_instances, "i-0123456789abcdef0", &n), 0);
+		assert_string_equal(n.reservation_id, "r-0123456789abcdef0");
+		assert_string_equal(n.key_name, "laptop");
+		assert_true(n.imds_enabled);
+		assert_int_equal(n.imds_hop_limit, 1);
+		assert_false(n.keep_termination);
+		assert_int_equal(store_get_id(s, &tbl_volumes, "vol-0123456789abcdef0", &v), 0);
+		assert_string_equal(v.type, "gp3");
+		assert_int_equal(v.iops, 3000);
+		assert_int_equal(v.attached_ms, v.created_ms);
+		assert_int_equal(store_get_id(s, &tbl_volumes, "vol-0123456789abcdef1", &v), 0);
+		assert_int_equal(v.attached_ms, 0); /* it is free */
+		assert_int_equal(store_get(s, &tbl_interfaces, &ni), 0);
+		assert_string_equal(ni.attachment_id, "eni-attach-0123456789abcdef0");
+		assert_int_equal(ni.attached_ms, UINT64_C(1795390001000));
+		assert_true(ni.delete_on_termination);
+		assert_int_equal(store_get_id(s, &tbl_group_rules, "sgr-0123456789abcdef0", &r), 0);
+		assert_string_equal(r.member_group_id, "sg-0123456789abcdef0");
+		assert_int_equal(store_get_id(s, &tbl_vpcs, "vpc-0123456789abcdef0", &vpc), 0);
+		assert_true(vpc.dns_support);
+		assert_true(vpc.dns_hostnames);
+		assert_int_equal(store_get_id(s, &tbl_launch_data, "i-0123456789abcdef0", d), 0);
+		assert_int_equal(d->user_data.len, 5);
+		assert_memory_equal(d->user_data.b, "#!\n\0\xff", 5);
+		assert_int_equal(store_cnt(s, &tbl_accounts), 0);
+		assert_int_equal(store_cnt(s, &tbl_remotes), 1);
+		store_free(s);
+	}
+	free(d);
+}
+
+static void store_open__reads_version_4(void **state)
+{
+	struct client_token t = { .account = MODEL_ACCOUNT_DEFAULT,
+				  .action = "RunInstances",
+				  .token = "token-1" };
+	struct tag tag = { .resource_id = "i-0123456789abcdef0", .key = "Name" };
+	struct access_key key = { .id = "AKIAABCDEFGHIJKLMNOP" };
+	struct key_pair pair = { .id = "key-0123456789abcdef0" };
+	struct volume v = { .id = "vol-0123456789abcdef0" };
+	static struct kms_key kms;
+	struct store *s;
+	char path[64];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/v4.db", dir);
+	db_make(path, file_text(golden4));
+	assert_int_equal(store_open(path, &s), 0);
+	assert_int_equal(store_get(s, &tbl_client_tokens, &t), 0);
+	assert_string_equal(t.result, "r-0123456789abcdef0");
+	assert_int_equal(store_get(s, &tbl_tags, &tag), 0);
+	assert_string_equal(tag.value, "web");
+	assert_int_equal(store_get(s, &tbl_access_keys, &key), 0);
+	assert_int_equal(key.sealed_len, 3);
+	assert_memory_equal(key.sealed, "\1\2\xff", 3);
+	assert_int_equal(store_get(s, &tbl_key_pairs, &pair), 0);
+	assert_string_equal(pair.type, "ed25519");
+	assert_int_equal(store_get(s, &tbl_volumes, &v), 0);
+	assert_int_equal(store_get_id(s, &tbl_kms_keys, v.kms_key_id, &kms), 0);
+	assert_true(kms.by_service);
+	assert_int_equal(kms.state, KMS_KEY_ENABLED);
+	store_free(s);
+}
+
 static struct interface interface_of(const char *id, const char *instance_id, uint32_t addr,
 				     uint8_t mac)
 {
@@ -421,6 +503,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(store_rollback__undoes_and_commit_keeps),
 		cmocka_unit_test(store_open__brings_version_1_up_to_date),
 		cmocka_unit_test(store_open__brings_version_2_up_to_date),
+		cmocka_unit_test(store_open__brings_version_3_up_to_date),
+		cmocka_unit_test(store_open__reads_version_4),
 		cmocka_unit_test(store_net__gives_back_what_was_put),
 		cmocka_unit_test(store_net__refuses_what_cannot_be),
 		cmocka_unit_test(store_net__reports_rows_it_never_wrote),
@@ -431,10 +515,12 @@ int main(int argc, char **argv)
 	char cmd[128];
 	int r;
 
-	if (argc != 3 || !mkdtemp(dir))
+	if (argc != 5 || !mkdtemp(dir))
 		return 1;
 	golden = argv[1];
 	golden2 = argv[2];
+	golden3 = argv[3];
+	golden4 = argv[4];
 	r = cmocka_run_group_tests(tests, NULL, NULL);
 	snprintf(cmd, sizeof(cmd), "rm -r %s", dir);
 	return system(cmd) == 0 ? r : 1;

@@ -110,11 +110,12 @@ static void cores_check(struct sim *s)
 
 static void promise_check(struct sim *s, const struct sim_promise *p)
 {
-	const struct instance *i = store_find(s->core.st, &tbl_instances, p->id);
-	struct tag tag = { .key = "k" };
+	const struct instance *i;
+	struct tag tag;
 
-	if (p->dropped)
+	if (p->kind == PROMISE_NONE || p->dropped)
 		return;
+	i = store_find(s->core.st, &tbl_instances, p->id);
 	switch (p->kind) {
 	case PROMISE_INSTANCE:
 		if (!i)
@@ -133,6 +134,7 @@ static void promise_check(struct sim *s, const struct sim_promise *p)
 			sim_break(s, "%s was promised and is lost", p->id);
 		break;
 	case PROMISE_TAG:
+		tag = (struct tag){ .key = "k" };
 		memcpy(tag.resource_id, p->id, sizeof(tag.resource_id));
 		if (resource_there(s, p->id) && !store_find_row(s->core.st, &tbl_tags, &tag))
 			sim_break(s, "the tag of %s was promised and is lost", p->id);
