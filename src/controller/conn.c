@@ -18,6 +18,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/num.h"
 #include "controller/niterd.h"
 
@@ -59,6 +60,8 @@ static void conn_free(struct conn *c)
 		loop_del(&c->d->loop, c->fd);
 	fd_closep(&c->fd);
 	free(c->in);
+	if (c->out)
+		mem_wipe(c->out, c->out_cap); /* one answer holds a secret access key */
 	free(c->out);
 	free(c);
 }
@@ -176,6 +179,7 @@ static void out_flush(struct conn *c)
 	}
 	memmove(c->out, c->out + done, c->out_len - done);
 	c->out_len -= done;
+	mem_wipe(c->out + c->out_len, done);
 	if (n < 0 && errno != EAGAIN && errno != EINTR)
 		conn_break(c);
 }
@@ -190,11 +194,16 @@ static void out_add(struct conn *c, const char *p, size_t len)
 
 		while (cap < c->out_len + len)
 			cap *= 2;
-		bigger = cap <= CONN_OUT_MAX ? realloc(c->out, cap) : NULL;
+		bigger = cap <= CONN_OUT_MAX ? malloc(cap) : NULL;
 		if (!bigger) {
 			log_warn_limited("conn.deaf", "bytes=%zu", c->out_len);
 			conn_break(c);
 			return;
+		}
+		if (c->out) {
+			memcpy(bigger, c->out, c->out_len);
+			mem_wipe(c->out, c->out_cap);
+			free(c->out);
 		}
 		c->out = bigger;
 		c->out_cap = cap;
@@ -213,6 +222,7 @@ void conn_send(struct conn *c, json_t *msg)
 		return;
 	}
 	out_add(c, line, strlen(line));
+	mem_wipe(line, strlen(line));
 	out_add(c, "\n", 1);
 	out_flush(c);
 }

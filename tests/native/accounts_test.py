@@ -200,6 +200,33 @@ def test_keys_outlive_niterd_and_secrets_are_nowhere():
     shutil.rmtree(h.home)
 
 
+def memory_of(pid):
+    """All of a process's memory that can be read; keys in locked pages cannot."""
+    out = []
+    with open(f"/proc/{pid}/maps", encoding="ascii") as maps, open(f"/proc/{pid}/mem", "rb") as memory:
+        for line in maps:
+            if "r" not in line.split()[1] or "[v" in line or "/secretmem" in line:
+                continue
+            start, end = (int(x, 16) for x in line.split()[0].split("-"))
+            memory.seek(start)
+            out.append(memory.read(end - start))
+    return b"\0".join(out)
+
+
+def test_niterd_forgets_a_secret_it_has_told():
+    if os.geteuid() != 0:
+        return      # only root reads its memory
+    h = Host()
+    a = h.account("alpha")
+    assert h.whoami(a) == a[0]
+    pid = int(open(f"/proc/{h.process.pid}/task/{h.process.pid}/children").read().split()[1])
+    assert open(f"/proc/{pid}/comm").read() == "niterd\n"
+    memory = memory_of(pid)
+    assert a[1].encode() in memory, "the search finds nothing at all"
+    assert a[2].encode() not in memory
+    h.close()
+
+
 def test_a_request_is_good_for_one_change():
     h = Host()
     a = h.account("alpha")
