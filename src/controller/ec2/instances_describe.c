@@ -11,11 +11,15 @@
 
 enum { PAGE_MIN = 5, PAGE_MAX = 1000 };
 
+struct named {
+	const struct instance *i;
+};
+
 /* The instances of a call: those that were named, or all of the account. */
 struct walk {
 	struct ec2_call *c;
 	struct store_iter it;
-	const struct instance **named; /* owned; NULL: all */
+	struct named *named; /* owned; NULL: all */
 	size_t named_cnt, at;
 	struct filters *filters; /* owned */
 	struct page page;
@@ -29,8 +33,8 @@ static void walk_done(struct walk *w)
 
 static int age_order(const void *a, const void *b)
 {
-	const struct instance *x = *(const struct instance *const *)a;
-	const struct instance *y = *(const struct instance *const *)b;
+	const struct instance *x = ((const struct named *)a)->i;
+	const struct instance *y = ((const struct named *)b)->i;
 
 	if (x->created_ms != y->created_ms)
 		return x->created_ms < y->created_ms ? -1 : 1;
@@ -48,8 +52,8 @@ static int named_read(struct ec2_call *c, struct walk *w)
 	}
 	w->named_cnt = instance_ids(c, ids);
 	for (size_t k = 0; k < w->named_cnt; k++) {
-		w->named[k] = instance_find(c, ids[k]);
-		if (!w->named[k]) {
+		w->named[k].i = instance_find(c, ids[k]);
+		if (!w->named[k].i) {
 			free(ids);
 			return -EINVAL;
 		}
@@ -88,7 +92,7 @@ static const struct instance *walk_next(struct walk *w, bool all)
 
 	while (!page_full(&w->page)) {
 		if (w->named)
-			i = w->at < w->named_cnt ? w->named[w->at++] : NULL;
+			i = w->at < w->named_cnt ? w->named[w->at++].i : NULL;
 		else
 			i = store_next(&w->it);
 		if (!i)
