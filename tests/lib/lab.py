@@ -194,12 +194,29 @@ class Lab:
 
     def ssh(self, instance, command, timeout=300, check=True):
         """Run COMMAND in the guest by niter ssh. Returns its standard output; raises RuntimeError when it fails."""
-        done = subprocess.run([NITER, "ssh", "--timeout", str(timeout), "-i", self.key(), instance, "--", command], env=self.env,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout + 60)
+        try:
+            done = subprocess.run([NITER, "ssh", "--timeout", str(timeout), "-i", self.key(), instance, "--", command], env=self.env,
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout + 60)
+        except subprocess.TimeoutExpired as e:
+            raise RuntimeError(f"{command!r} in {instance} does not end: {self.what_stands_still()}") from e
         if check and done.returncode != 0:
             raise RuntimeError(f"{command!r} in {instance}: exit code {done.returncode}: "
                                f"{done.stderr.decode(errors='replace')[-1500:]}")
         return done.stdout.decode(errors="replace")
+
+    def what_stands_still(self):
+        """Which instances still answer, and what they and the host said last: for the log of a test that waited in vain."""
+        said = []
+        for i in self.niter("ps")["instances"]:
+            try:
+                done = subprocess.run([NITER, "ssh", "--timeout", "30", "-i", self.key(), i["id"], "--",
+                                       "uptime; grep -v ' 0 ' /proc/interrupts; ss -tin; sudo dmesg | tail -5"], env=self.env,
+                                      stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
+                answer = done.stdout.decode(errors="replace")
+            except subprocess.TimeoutExpired:
+                answer = "no answer"
+            said.append(f"{i['id']} {i.get('name')} {i['state']}: {answer}\nconsole: {self.console(i['id'])[-800:]}")
+        return "\n".join(said) + f"\nhost log: {self.log()[-1500:]}"
 
     def wait_state(self, instance, state, timeout=120):
         end = time.monotonic() + timeout
