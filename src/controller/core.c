@@ -389,12 +389,14 @@ int core_gone(struct core *c, const char *instance_id, enum ctl_exit_reason reas
 	return r == -EBUSY ? 0 : r;
 }
 
-static bool is_live(const char *id, const char (*live)[CTL_ID_MAX], size_t live_cnt)
+static int id_order(const void *a, const void *b)
 {
-	for (size_t k = 0; k < live_cnt; k++)
-		if (strcmp(live[k], id) == 0)
-			return true;
-	return false;
+	return strcmp(a, b);
+}
+
+static bool is_live(const char *id, const char (*sorted)[CTL_ID_MAX], size_t cnt)
+{
+	return cnt > 0 && bsearch(id, sorted, cnt, sizeof(*sorted), id_order);
 }
 
 /* What lives and has no row must not live. */
@@ -456,16 +458,21 @@ static int name_move(struct core *c, struct instance *i)
 int core_recover(struct core *c, const char (*live)[CTL_ID_MAX], size_t live_cnt,
 		 core_acts_fn *each, void *ptr)
 {
+	CLEANUP(free_p) char(*sorted)[CTL_ID_MAX] = calloc(live_cnt + 1, sizeof(*sorted));
 	CLEANUP(free_p) struct instance *list = NULL;
 	size_t cnt = 0;
 	int r;
 
+	if (!sorted)
+		return -ENOMEM;
+	memcpy(sorted, live, live_cnt * sizeof(*sorted));
+	qsort(sorted, live_cnt, sizeof(*sorted), id_order);
 	r = store_list(c->st, &tbl_instances, (void **)&list, &cnt);
 	if (r == 0)
 		r = volumes_recover(c, each, ptr);
 	for (size_t k = 0; r >= 0 && k < cnt; k++) {
 		CLEANUP(core_acts_done) struct core_acts acts = { .v = NULL };
-		bool lives = is_live(list[k].id, live, live_cnt);
+		bool lives = is_live(list[k].id, (const char(*)[CTL_ID_MAX])sorted, live_cnt);
 		const char *code =
 			list[k].state == INSTANCE_RUNNING && !lives ? "Server.HostStopped" : NULL;
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/attr.h"
-#include "controller/ec2/call_priv.h"
+#include "controller/ec2/call.h"
 #include "controller/sim/sim.h"
 
 static const char *const types[] = { "t3.micro", "m5.large", "m5.xlarge" };
@@ -43,17 +43,6 @@ static char *call(struct sim *s, const char *body)
 	size_t len = 0;
 	int r;
 
-	if (strncmp(body, "Action=DeleteVolume&", 20) == 0 && !ec2_action_find("DeleteVolume")) {
-		struct volume v = { 0 };
-		struct fault f;
-
-		if (store_get_id(s->core.st, &tbl_volumes, strrchr(body, '=') + 1, &v) == 0) {
-			CLEANUP(core_acts_done) struct core_acts acts = { .v = NULL };
-			if (core_volume_rm(&s->core, &v, &acts, &f) == 0)
-				(void)!host_acts(s, &acts);
-		}
-		return NULL;
-	}
 	snprintf(form, sizeof(form), "%s&Version=2016-11-15", body);
 	r = ec2_handle(NULL, &s->core, SIM_ACCOUNT, form, strlen(form), NULL, &status, &ret, &len);
 	s->calls++;
