@@ -38,6 +38,7 @@ struct ec2_call {
 	void *kept; /* the handler's, while it waits; ec2_call_finish() frees it with free() */
 	const struct ec2_action *row; /* of the table */
 	char token_result[MODEL_NAME_MAX];
+	uint64_t filter_steps; /* what filters have cost so far: they are bounded (filter.c) */
 };
 
 /* Return: 0, -errno with call->fault set (query_refuse() sets the same fault), -EINPROGRESS. */

@@ -192,6 +192,7 @@ static int call_transact(struct ec2_call *c)
 	int r;
 
 	c->acts.cnt = 0;
+	c->filter_steps = 0;
 	r = store_begin(st);
 	if (r < 0)
 		return fault_internal(&c->fault, r, "beginning");

@@ -203,6 +203,47 @@ static void filters__take_200_values(void **state)
 	refused_and_unchanged(body, "FilterLimitExceeded", 400);
 }
 
+/* Tags that begin alike, as long as they may be. */
+static void tags_make(const char *id, int from, int to)
+{
+	static char body[16384];
+	size_t n = (size_t)snprintf(body, sizeof(body), "Action=CreateTags&ResourceId.1=%s", id);
+
+	for (int i = from; i < to; i++) {
+		n += (size_t)snprintf(body + n, sizeof(body) - n,
+				      "&Tag.%d.Key=%d&Tag.%d.Value=", i + 1, i, i + 1);
+		memset(body + n, 'a', 255);
+		n += 255;
+	}
+	body[n] = '\0';
+	assert_int_equal(ec2_ask(EC2_A, body), 200);
+}
+
+/* Wildcards that nearly match, again and again: refused before everybody waits too long. */
+static void filters__have_a_price(void **state)
+{
+	static char body[60000];
+	char id[32];
+	size_t n;
+
+	(void)state;
+	assert_int_equal(ec2_askf("Action=CreateKeyPair&KeyName=k&KeyType=ed25519"), 200);
+	snprintf(id, sizeof(id), "%s", ec2_answer_value("keyPairId"));
+	n = (size_t)snprintf(body, sizeof(body), "Action=DescribeTags&Filter.1.Name=value");
+	for (int i = 1; i <= 200; i++) {
+		n += (size_t)snprintf(body + n, sizeof(body) - n, "&Filter.1.Value.%d=%%2a", i);
+		memset(body + n, 'a', 127);
+		n += 127;
+		body[n++] = 'b';
+	}
+	body[n] = '\0';
+	tags_make(id, 0, 10);
+	assert_int_equal(ec2_ask(EC2_A, body), 200);
+	assert_int_equal(ec2_answer_count("<item>"), 0);
+	tags_make(id, 10, 45);
+	refused_and_unchanged(body, "FilterLimitExceeded", 400);
+}
+
 static void account__describes_one_region_and_zone(void **state)
 {
 	(void)state;
@@ -259,6 +300,7 @@ int main(void)
 		T(filter_pattern_match__knows_wildcards),
 		T(filters__are_anded_and_their_values_ored),
 		T(filters__take_200_values),
+		T(filters__have_a_price),
 		T(account__describes_one_region_and_zone),
 		T(account__describes_its_attributes),
 	};

@@ -12,7 +12,10 @@
 #include "base/log.h"
 #include "controller/ec2/tags.h"
 
-enum { FILTER_VALUES_MAX = 200 }; /* of one call */
+enum {
+	FILTER_VALUES_MAX = 200,      /* of one call */
+	FILTER_STEPS_MAX = 100000000, /* characters compared in one call: some tenths of a second */
+};
 
 struct filter_one {
 	const struct filter_def *def; /* NULL: about tags */
@@ -31,6 +34,7 @@ struct filter_emit {
 	const char *const *pattern;
 	size_t cnt;
 	bool hit;
+	uint64_t *steps;
 };
 
 /* Bytes of the UTF-8 character at @s, which is valid. */
@@ -43,11 +47,12 @@ static size_t char_len(const char *s)
 	return n;
 }
 
-bool filter_pattern_match(const char *pattern, const char *value)
+/* @steps grows with the time it takes, at worst the product of both lengths. */
+static bool pattern_match(const char *pattern, const char *value, uint64_t *steps)
 {
 	const char *star = NULL, *from = NULL; /* behind the last "*"; what it has not eaten yet */
 
-	for (;;) {
+	for (;; (*steps)++) {
 		const char *p = pattern;
 
 		if (*p == '*') {
@@ -77,12 +82,19 @@ bool filter_pattern_match(const char *pattern, const char *value)
 	}
 }
 
+bool filter_pattern_match(const char *pattern, const char *value)
+{
+	uint64_t steps = 0;
+
+	return pattern_match(pattern, value, &steps);
+}
+
 void filter_str(struct filter_emit *e, const char *value)
 {
 	if (!value)
 		return;
-	for (size_t i = 0; i < e->cnt && !e->hit; i++)
-		e->hit = filter_pattern_match(e->pattern[i], value);
+	for (size_t i = 0; i < e->cnt && !e->hit && *e->steps < FILTER_STEPS_MAX; i++)
+		e->hit = pattern_match(e->pattern[i], value, e->steps);
 }
 
 /* No wildcards in numbers and booleans. */
@@ -225,12 +237,17 @@ bool filters_match(const struct filters *f, struct ec2_call *c, const void *obje
 {
 	for (size_t i = 0; f && i < f->cnt; i++) {
 		const struct filter_one *o = &f->one[i];
-		struct filter_emit e = { .pattern = f->pattern + o->first, .cnt = o->cnt };
+		struct filter_emit e = { .pattern = f->pattern + o->first,
+					 .cnt = o->cnt,
+					 .steps = &c->filter_steps };
 
 		if (o->def)
 			o->def->get(c, object, &e);
 		else if (id)
 			tags_emit(c, id, o->tag_key, &e);
+		if (c->filter_steps >= FILTER_STEPS_MAX)
+			query_refuse(&c->in, "FilterLimitExceeded",
+				     "The filters take too long to compare");
 		if (!e.hit)
 			return false;
 	}

@@ -17,6 +17,8 @@
 #include "controller/ec2/networks.h"
 #include "controller/ec2/tags.h"
 
+enum { PEOPLE_MAX = 100 };
+
 #define ALIAS "niter"
 #define ALIAS_STOCK "amazon"
 
@@ -132,9 +134,12 @@ static int people_check(struct ec2_call *c, const char *param, const char *words
 {
 	char safe[96];
 	const char *o;
-	unsigned k = 0;
+	unsigned k = 0, cnt = 0;
 
 	while ((o = query_next_str(&c->in, param, &k))) {
+		if (cnt++ == PEOPLE_MAX) /* each image is compared with all of them */
+			return ec2_refuse(c, "InvalidParameterValue", "At most %d of %s.N",
+					  PEOPLE_MAX, param);
 		if (twelve_digits(o) || ec2_word_in(words, o))
 			continue;
 		log_escape(safe, sizeof(safe), o, strlen(o));

@@ -265,57 +265,65 @@ static void key_xml(struct ec2_call *c, const struct key_pair *k, bool with_publ
 	xml_close(x, "item");
 }
 
-/* Names and ids that were asked for: all must be there. Return: how many, -EINVAL with the fault. */
-static int asked_check(struct ec2_call *c)
+/* Pairs that were asked for, by name or id: all must be there. */
+struct asked {
+	const struct key_pair *k[2 * QUERY_INDEX_MAX];
+	size_t cnt;
+};
+
+static int asked_read(struct ec2_call *c, struct asked *ret)
 {
+	const struct key_pair *k;
 	const char *s;
 	unsigned i = 0;
-	int cnt = 0;
 
-	for (; (s = query_next_str(&c->in, "KeyName", &i)); cnt++)
-		if (!key_by_name(c, s))
+	ret->cnt = 0;
+	while ((s = query_next_str(&c->in, "KeyName", &i))) {
+		k = key_by_name(c, s);
+		if (!k)
 			return ec2_refuse(c, "InvalidKeyPair.NotFound",
 					  "The key pair '%s' does not exist", safe_name(s).s);
+		ret->k[ret->cnt++] = k;
+	}
 	i = 0;
-	for (; (s = query_next_str(&c->in, "KeyPairId", &i)); cnt++)
-		if (!key_by_id(c, s))
+	while ((s = query_next_str(&c->in, "KeyPairId", &i))) {
+		k = key_by_id(c, s);
+		if (!k)
 			return ec2_refuse_id(c, ID_KEY_PAIR, s);
-	return cnt;
+		ret->k[ret->cnt++] = k;
+	}
+	return 0;
 }
 
-static bool asked_for(struct ec2_call *c, const struct key_pair *k)
+static int row_cmp(const void *a, const void *b)
 {
-	const char *s;
-	unsigned i = 0;
+	uintptr_t x = (uintptr_t) * (const void *const *)a,
+		  y = (uintptr_t) * (const void *const *)b;
 
-	while ((s = query_next_str(&c->in, "KeyName", &i)))
-		if (strcmp(s, k->name) == 0)
-			return true;
-	i = 0;
-	while ((s = query_next_str(&c->in, "KeyPairId", &i)))
-		if (strcmp(s, k->id) == 0)
-			return true;
-	return false;
+	return (x > y) - (x < y);
 }
 
 static int describe_key_pairs(struct ec2_call *c)
 {
 	CLEANUP(filters_freep) struct filters *f = NULL;
 	bool with_public = query_bool(&c->in, "IncludePublicKey", false);
+	static struct asked asked; /* one thread */
 	const struct key_pair *k;
 	struct store_iter i;
-	int r, asked;
+	int r;
 
 	r = filters_read(c, key_filters, true, &f);
+	if (r == 0)
+		r = asked_read(c, &asked);
 	if (r < 0)
 		return r;
-	asked = asked_check(c);
-	if (asked < 0)
-		return asked;
+	/* Sorted by address, to be found by address. */
+	qsort(asked.k, asked.cnt, sizeof(void *), row_cmp);
 	xml_open(&c->out, "keySet");
 	store_each_of(c->core->st, &tbl_key_pairs, "account", c->account, &i);
 	while ((k = store_next(&i)))
-		if ((asked == 0 || asked_for(c, k)) && filters_match(f, c, k, k->id))
+		if ((asked.cnt == 0 || bsearch(&k, asked.k, asked.cnt, sizeof(void *), row_cmp)) &&
+		    filters_match(f, c, k, k->id))
 			key_xml(c, k, with_public);
 	xml_close(&c->out, "keySet");
 	return 0;
