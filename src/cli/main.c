@@ -65,7 +65,7 @@ const struct verb verbs[] = {
 	{ "account ls", "", 0, 0, "List the accounts and their access keys", verb_account_ls },
 	{ "account rm", "ACCOUNT...", 1, -1, "Remove accounts that have nothing left",
 	  verb_account_rm },
-	{ "account key", "create ACCOUNT | rm KEY...", 2, -1,
+	{ "account key", "create ACCOUNT|rm KEY", 2, -1,
 	  "Make another access key of an account, or remove some", verb_account_key },
 	{ "peer add", "NAME ADDRESS FINGERPRINT", 3, 3, "Name another host that networks reach to",
 	  verb_peer_add },
