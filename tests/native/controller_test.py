@@ -1195,7 +1195,12 @@ def test_a_port_the_launcher_refuses_is_not_kept():
     h.ok("run", "debian", "--type", "t3.nano", "--name", "a")
     h.wrong(1, "forward", "a", "80", "--host-port", "80", want=["port 80 of the host", "another program", "choose another"])
     assert h.json("forward", "ls")["forwards"] == []
-    assert len(h.told("card", h.state_of("a")["id"])[-1].get("rules", [])) in (0, 2)
+    card = h.state_of("a")["id"]
+    for _ in range(200):  # the card is told after the person
+        if len(h.told("card", card)[-1].get("rules", [])) in (0, 2):
+            break
+        time.sleep(0.02)
+    assert len(h.told("card", card)[-1].get("rules", [])) in (0, 2)
     h.close()
 
 
