@@ -28,14 +28,14 @@ static const char *endpoint_of(const json_t *result, char *buf, size_t cap)
 	return buf;
 }
 
-/* Lines for a shell, or for a file that one reads. */
+/* Lines for a shell, or for a file that one reads; nothing among them that would hide the others from eval. */
 static void exports_print(const json_t *result)
 {
 	const json_t *account = json_object_get(result, "account");
 	char url[160];
 
-	printf("# account %s, %s; this secret is shown once\n", text_of(account, "id"),
-	       text_of(account, "name"));
+	fprintf(stderr, "account %s, %s: this secret is shown once\n", text_of(account, "id"),
+		text_of(account, "name"));
 	printf("export AWS_ACCESS_KEY_ID=%s\n", text_of(result, "access_key_id"));
 	printf("export AWS_SECRET_ACCESS_KEY=%s\n", text_of(result, "secret_access_key"));
 	printf("export AWS_DEFAULT_REGION=%s AWS_REGION=%s\n", text_of(result, "region"),

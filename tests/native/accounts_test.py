@@ -111,14 +111,17 @@ class Host:
 
 def test_a_shell_reads_what_is_printed():
     h = Host()
-    text = h.ok("account", "create", "alpha")
-    said = subprocess.run(["sh", "-c", text + "\nenv"], capture_output=True, text=True, check=True, env={}).stdout
+    r = h.niter("account", "create", "alpha")
+    said = [subprocess.run(["sh", "-c", command], input=r.stdout, capture_output=True, text=True, check=True, env={}).stdout
+            for command in ('eval "$(cat)"; env', "eval $(cat); env")]       # people forget the quotes
+    assert said[0] == said[1]
+    said = said[0]
     env = dict(line.split("=", 1) for line in said.strip().split("\n"))
     assert re.fullmatch("AKIA[A-Z2-7]{16}", env["AWS_ACCESS_KEY_ID"]), env
     assert re.fullmatch("[A-Za-z0-9+/]{40}", env["AWS_SECRET_ACCESS_KEY"]), env
     assert env["AWS_REGION"] == env["AWS_DEFAULT_REGION"] == REGION
     assert env["AWS_ENDPOINT_URL"] == f"http://127.0.0.1:{h.port}", env
-    number = re.match("# account ([0-9]{12}), alpha;", text)[1]
+    number = re.match("account ([0-9]{12}), alpha: this secret", r.stderr)[1]
     assert h.whoami((number, env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"])) == number
     h.close()
 
