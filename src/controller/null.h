@@ -20,7 +20,7 @@ enum {
 	NULL_IMAGES_MAX = 16,
 	NULL_PORT = 8773,
 	NULL_DISK_MIB = 1024, /* of an image, unless told */
-	NULL_OWNERS_MAX = 8, /* accounts besides the first */
+	NULL_OWNERS_MAX = 8,  /* accounts besides the first */
 };
 
 struct null_image {

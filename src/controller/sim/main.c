@@ -74,6 +74,7 @@ int main(int argc, char **argv)
 	unsigned steps = STEPS;
 	bool mutants = false;
 
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): first thing in main() */
 	must(setenv("NITER_LOG", "err", 0) == 0);
 	log_init("sim");
 	must(crypto_init() == 0);

@@ -222,9 +222,7 @@ static void step(struct sim *s)
 		die(s);
 	else if (what < 37)
 		(void)!core_expire(&s->core);
-	else if (what < 60)
-		s->now_ms += sim_below(s, 400);
-	else if (!host_step(s))
+	else if (what < 60 || !host_step(s))
 		s->now_ms += sim_below(s, 400);
 	if (s->crashed && !s->down)
 		die(s);
