@@ -16,7 +16,7 @@ int core_group_find(struct core *c, const char *account, const char *id, struct 
 	const struct group *g = store_find(c->st, &tbl_groups, id);
 
 	if (!g || strcmp(g->account, account) != 0)
-		return core_net_absent(ID_GROUP, id, f);
+		return fault_absent(f, ID_GROUP, id);
 	*ret = *g;
 	return 0;
 }
@@ -251,7 +251,7 @@ int core_rule_find(struct core *c, const char *account, const char *id, struct g
 	const struct group *g = rule ? store_find(c->st, &tbl_groups, rule->group_id) : NULL;
 
 	if (!g || strcmp(g->account, account) != 0)
-		return core_net_absent(ID_GROUP_RULE, id, f);
+		return fault_absent(f, ID_GROUP_RULE, id);
 	*ret = *rule;
 	return 0;
 }

@@ -17,7 +17,7 @@ int core_interface_find(struct core *c, const char *account, const char *id, str
 	const struct interface *ni = store_find(c->st, &tbl_interfaces, id);
 
 	if (!ni || strcmp(ni->account, account) != 0)
-		return core_net_absent(ID_INTERFACE, id, f);
+		return fault_absent(f, ID_INTERFACE, id);
 	*ret = *ni;
 	return 0;
 }

@@ -12,8 +12,6 @@ MUST_USE int core_net_id(struct core *c, enum id_kind kind, char *ret, size_t ca
 MUST_USE int core_mac_new(struct core *c, uint8_t first, uint8_t ret[NET_MAC_BYTES]);
 /* core_net_changed(): cards, wire and gateways must be told. */
 MUST_USE int core_net_changed(struct core_acts *acts);
-/* core_net_absent(): Return: -ENOENT with @f: NotFound, or Malformed when @id has not the shape of @kind. */
-MUST_USE int core_net_absent(enum id_kind kind, const char *id, struct fault *f);
 
 /* core_rules_fit(): can the card of every interface of this network be told all its rules? After a change, before the commit. */
 MUST_USE int core_rules_fit(struct core *c, const char *vpc_id, struct fault *f);

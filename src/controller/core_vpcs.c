@@ -6,13 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "controller/core_net_priv.h"
 #include "controller/core_priv.h"
 #include "controller/net_text.h"
 
 #define DEFAULT_VPC_ADDR 0xac1f0000u /* 172.31.0.0/16 and /20, as on EC2 */
-enum { DEFAULT_VPC_PREFIX = 16, DEFAULT_SUBNET_PREFIX = 20, OLD_ID_HEX = 8 };
+enum { DEFAULT_VPC_PREFIX = 16, DEFAULT_SUBNET_PREFIX = 20 };
 
 int core_net_id(struct core *c, enum id_kind kind, char *ret, size_t cap)
 {
@@ -37,47 +36,6 @@ int core_net_changed(struct core_acts *acts)
 	return core_act_add(acts, CORE_NETWORK, "");
 }
 
-int core_net_absent(enum id_kind kind, const char *id, struct fault *f)
-{
-	static const struct {
-		enum id_kind kind;
-		const char *not_found, *malformed, *what;
-	} all[] = {
-		{ ID_VPC, "InvalidVpcID.NotFound", "InvalidVpcID.Malformed", "vpc ID" },
-		{ ID_SUBNET, "InvalidSubnetID.NotFound", "InvalidSubnetID.Malformed", "subnet ID" },
-		{ ID_GROUP, "InvalidGroup.NotFound", "InvalidGroupId.Malformed", "security group" },
-		{ ID_GROUP_RULE, "InvalidSecurityGroupRuleId.NotFound",
-		  "InvalidSecurityGroupRuleId.Malformed", "security group rule ID" },
-		{ ID_INTERFACE, "InvalidNetworkInterfaceID.NotFound",
-		  "InvalidNetworkInterfaceId.Malformed", "networkInterface ID" },
-		{ ID_ATTACHMENT, "InvalidAttachmentID.NotFound", "InvalidAttachmentId.Malformed",
-		  "attachment ID" },
-		{ ID_ROUTE_TABLE, "InvalidRouteTableID.NotFound", "InvalidRouteTableId.Malformed",
-		  "routeTable ID" },
-		{ ID_GATEWAY, "InvalidInternetGatewayID.NotFound",
-		  "InvalidInternetGatewayId.Malformed", "internetGateway ID" },
-		{ ID_ACL, "InvalidNetworkAclID.NotFound", "InvalidNetworkAclId.Malformed",
-		  "networkAcl ID" },
-		{ ID_DHCP_OPTIONS, "InvalidDhcpOptionID.NotFound", "InvalidDhcpOptionsId.Malformed",
-		  "dhcpOption ID" },
-	};
-	const size_t short_len = strlen(id_prefix(kind)) + OLD_ID_HEX;
-	char safe[MODEL_NAME_MAX * 4];
-
-	log_escape(safe, sizeof(safe), id, strnlen(id, MODEL_NAME_MAX));
-	for (size_t k = 0; k < ARRAY_SIZE(all); k++) {
-		if (all[k].kind != kind)
-			continue;
-		if (!id_valid(kind, id) && !(id_short_valid(kind, id) && strlen(id) == short_len))
-			return fault_set(f, ENOENT, all[k].malformed, NULL,
-					 "Invalid id: \"%s\" (expecting \"%s...\")", safe,
-					 id_prefix(kind));
-		return fault_set(f, ENOENT, all[k].not_found, NULL, "The %s '%s' does not exist",
-				 all[k].what, safe);
-	}
-	return fault_set(f, ENOENT, "InvalidID", NULL, "The ID '%s' is not valid", safe);
-}
-
 /* ---- networks ---- */
 
 int core_vpc_find(struct core *c, const char *account, const char *id, struct vpc *ret,
@@ -86,7 +44,7 @@ int core_vpc_find(struct core *c, const char *account, const char *id, struct vp
 	const struct vpc *v = store_find(c->st, &tbl_vpcs, id);
 
 	if (!v || strcmp(v->account, account) != 0)
-		return core_net_absent(ID_VPC, id, f);
+		return fault_absent(f, ID_VPC, id);
 	*ret = *v;
 	return 0;
 }
@@ -341,7 +299,7 @@ int core_subnet_find(struct core *c, const char *account, const char *id, struct
 	const struct vpc *v = s ? store_find(c->st, &tbl_vpcs, s->vpc_id) : NULL;
 
 	if (!v || strcmp(v->account, account) != 0)
-		return core_net_absent(ID_SUBNET, id, f);
+		return fault_absent(f, ID_SUBNET, id);
 	*ret = *s;
 	return 0;
 }

@@ -28,3 +28,6 @@ MUST_USE int fault_set(struct fault *f, int err, const char *code, const char *r
 
 /* fault_internal(): for what is nobody's fault but ours or the disk's: code InternalError, text from @err. */
 MUST_USE int fault_internal(struct fault *f, int err, const char *what);
+
+/* fault_absent(): the thing with this id is not there, or not the asker's: NotFound or, by its shape, Malformed. @kind: enum id_kind. Return: -ENOENT. */
+MUST_USE int fault_absent(struct fault *f, int kind, const char *id);
