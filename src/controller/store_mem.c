@@ -23,7 +23,7 @@ int store_mem_init(struct store_mem *m, const struct store_table *t)
 		m->by[m->order_cnt] = store_col(t, t->index[m->order_cnt - 1]);
 		m->order_cnt++;
 	}
-	m->bucket = calloc(BUCKETS_FIRST, sizeof(*m->bucket));
+	m->bucket = calloc(BUCKETS_FIRST, sizeof(struct store_node *));
 	m->bucket_cnt = BUCKETS_FIRST;
 	return m->bucket ? 0 : -ENOMEM;
 }
