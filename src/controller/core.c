@@ -15,7 +15,7 @@
 #include "controller/core_net.h"
 #include "controller/core_priv.h"
 
-enum { ACTS_FIRST = 16 };
+enum { ACTS_FIRST = 16, EXPIRE_MAX = 1024 };
 
 void core_acts_done(struct core_acts *acts)
 {
@@ -491,21 +491,30 @@ int core_recover(struct core *c, const char (*live)[CTL_ID_MAX], size_t live_cnt
 
 int core_expire(struct core *c)
 {
-	CLEANUP(free_p) struct instance *list = NULL;
+	static char ids[EXPIRE_MAX][CTL_ID_MAX]; /* one thread; the rest comes the next time */
 	uint64_t now = c->env.now_ms(c->env.ptr);
+	const struct instance *i;
+	struct store_iter it;
 	size_t cnt = 0;
-	int r;
+	int r = 0;
 
-	r = store_list(c->st, &tbl_instances, (void **)&list, &cnt);
+	store_each(c->st, &tbl_instances, &it);
+	while (cnt < EXPIRE_MAX && (i = store_next(&it)))
+		if (i->state == INSTANCE_TERMINATED && now >= i->ended_ms &&
+		    now - i->ended_ms >= CORE_TERMINATED_MS)
+			memcpy(ids[cnt++], i->id, CTL_ID_MAX);
+	if (cnt > 0)
+		r = store_begin(c->st);
+	if (cnt == 0 || r < 0)
+		return r;
 	for (size_t k = 0; r == 0 && k < cnt; k++) {
-		const struct instance *i = &list[k];
-
-		if (i->state != INSTANCE_TERMINATED || now < i->ended_ms ||
-		    now - i->ended_ms < CORE_TERMINATED_MS)
-			continue;
-		r = store_delete_id(c->st, &tbl_instances, i->id);
+		r = store_delete_id(c->st, &tbl_instances, ids[k]);
 		if (r == -EBUSY) /* a volume that could not be deleted still says whose it was */
 			r = 0;
 	}
+	if (r == 0)
+		r = store_commit(c->st);
+	if (r < 0)
+		store_rollback(c->st);
 	return r;
 }
