@@ -400,8 +400,7 @@ static void keys_serve__answers_and_closes_on_what_is_no_request(void **state)
 static void vault_null__finds_keys_again_under_the_same_root_only(void **state)
 {
 	CLEANUP(key_freep)
-	struct key *root = NULL,
-		   *other = NULL, *k1 = NULL, *k2 = NULL, *k3 = NULL, *k4 = NULL;
+	struct key *root = NULL, *other = NULL, *k1 = NULL, *k2 = NULL, *k3 = NULL, *k4 = NULL;
 	static struct vault_null v, w;
 	enum ctl_kms_state s;
 	uint8_t id[KMS_ID_BYTES];

@@ -324,8 +324,7 @@ static int key_create(struct service *s, const struct channel *c, struct grant *
 		      const struct ctl_key_request *q)
 {
 	CLEANUP(key_freep)
-	struct key *account = NULL,
-		   *secret = NULL, *data_key = NULL, *kms = NULL;
+	struct key *account = NULL, *secret = NULL, *data_key = NULL, *kms = NULL;
 	struct wrap_use use;
 	int r, len;
 
@@ -358,8 +357,7 @@ static int key_unwrap(struct service *s, const struct channel *c, struct grant *
 		      const struct ctl_key_request *q)
 {
 	CLEANUP(key_freep)
-	struct key *account = NULL,
-		   *secret = NULL, *data_key = NULL, *kms = NULL;
+	struct key *account = NULL, *secret = NULL, *data_key = NULL, *kms = NULL;
 	uint8_t kms_id[WRAP_KMS_ID_BYTES];
 	struct wrap_use use;
 	int r;
