@@ -17,7 +17,7 @@
 #include "controller/sim/sim.h"
 #include "crypto/crypto.h"
 
-enum { SEEDS = 300, STEPS = 200, MUTANT_SEEDS = 150 };
+enum { SEEDS = 300, STEPS = 200, MUTANT_SEEDS = 600 };
 
 static struct sim s;
 
