@@ -182,12 +182,30 @@ int null_acts(struct daemon *d, const struct core_acts *acts)
 	return 0;
 }
 
+/* All that its console says. */
+static int console_put(struct daemon *d, const char *id)
+{
+	static const char line[] = "niterd: null launcher: nothing runs here\r\n";
+	static struct console_tail t;
+	const struct instance *i = store_find(d->core.st, &tbl_instances, id);
+
+	if (!i)
+		return 0;
+	memcpy(t.instance_id, i->id, sizeof(t.instance_id));
+	t.boot_cnt = i->boot_cnt;
+	t.end = t.len = sizeof(line) - 1;
+	memcpy(t.data, line, t.len);
+	return store_put(d->core.st, &tbl_consoles, &t);
+}
+
 static int start(struct daemon *d, const char *id, struct core_acts *more)
 {
 	struct ctl_l_instance_started m = { .err = 0 };
+	int r;
 
 	snprintf(m.instance_id, sizeof(m.instance_id), "%s", id);
-	return core_started(&d->core, &m, more);
+	r = core_started(&d->core, &m, more);
+	return r < 0 ? r : console_put(d, id);
 }
 
 static int settle_one(struct daemon *d, const struct core_act *a, struct core_acts *more)
