@@ -171,7 +171,7 @@ def volumes__are_encrypted_whatever_was_asked():
 def console__is_of_that_instance():
     said = ec2.get_console_output(InstanceId=made["ids"][0])
     equal(said["InstanceId"], made["ids"][0])
-    equal(said.get("Output", ""), "", "what an instance that does not really run said")
+    assert "nothing runs here" in said["Output"], said
     assert said["Timestamp"], said
 
 
