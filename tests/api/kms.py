@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """KMS with a stock client: what is encrypted comes back, to its owner only, while its key is enabled, also after a restart."""
 # niter-test: timeout=300
+import json
 import os
 import sys
 
@@ -143,12 +144,26 @@ def deletion__is_planned_and_cancelled():
     equal(kms.schedule_key_deletion(KeyId=made["id"])["PendingWindowInDays"], 30)
 
 
+def sent_with(operation, members, call, **more):
+    """A call with members that Debian's botocore does not know yet."""
+    def add(params, **_):
+        params["body"] = json.dumps({**json.loads(params["body"]), **members}).encode()
+    event = f"before-call.kms.{operation}"
+    kms.meta.events.register(event, add)
+    try:
+        return call(**more)
+    finally:
+        kms.meta.events.unregister(event, add)
+
+
 def others__are_refused_by_name():
     assert "CreateAlias" in refused("UnsupportedOperationException", kms.create_alias, AliasName="alias/x", TargetKeyId=made["id"])
     assert "Policy" in refused("UnsupportedOperationException", kms.create_key, Policy="{}")
-    assert "Recipient" in refused("UnsupportedOperationException", kms.generate_random, NumberOfBytes=1, Recipient={
-        "KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_256", "AttestationDocument": b"x"})
-    refused("DryRunOperationException", kms.generate_data_key, KeyId=kms.create_key()["KeyMetadata"]["KeyId"], KeySpec="AES_256", DryRun=True)
+    recipient = {"Recipient": {"KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_256", "AttestationDocument": "eA=="}}
+    assert "Recipient" in refused("UnsupportedOperationException", sent_with, "GenerateRandom", recipient, kms.generate_random,
+                                  NumberOfBytes=1)
+    refused("DryRunOperationException", sent_with, "GenerateDataKey", {"DryRun": True}, kms.generate_data_key,
+            KeyId=kms.create_key()["KeyMetadata"]["KeyId"], KeySpec="AES_256")
 
 
 api.run(server, api.functions(sys.modules[__name__]), needed=(key__is_described_as_made, plaintext__comes_back_under_its_context))
