@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -164,6 +165,35 @@ static void tls_read__gets_what_was_sent_and_the_end(void **state)
 	pair_close(&p);
 }
 
+/* Or a client that sends nothing else would keep the server in one call. */
+static void tls_read__returns_after_each_change_of_keys(void **state)
+{
+	enum { CHANGES = 5 };
+	struct pair p;
+	char buf[16];
+	int left = 0;
+
+	(void)state;
+	pair_open(&p);
+	handshake(&p);
+	assert_int_equal(tls_read(p.t, buf, sizeof(buf)), -EAGAIN);
+	for (int k = 0; k < CHANGES; k++) {
+		assert_int_equal(SSL_key_update(p.client, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+		assert_int_equal(SSL_do_handshake(p.client), 1);
+	}
+	assert_int_equal(SSL_write(p.client, "hello", 5), 5);
+	for (int k = 0; k < CHANGES; k++) {
+		assert_int_equal(tls_read(p.t, buf, sizeof(buf)), -EAGAIN);
+		assert_false(tls_wants_write(p.t));
+		/* An event will tell of what is left. */
+		assert_int_equal(ioctl(p.fd[0], FIONREAD, &left), 0);
+		assert_true(left > 0);
+	}
+	assert_int_equal(tls_read(p.t, buf, sizeof(buf)), 5);
+	assert_memory_equal(buf, "hello", 5);
+	pair_close(&p);
+}
+
 static void tls_write__waits_for_a_client_that_does_not_read(void **state)
 {
 	static char big[1 << 20];
@@ -218,6 +248,7 @@ int main(void)
 		cmocka_unit_test(tls_certificate_make__refuses_names_that_say_more),
 		cmocka_unit_test(tls_server_new__needs_key_and_certificate_of_one_kind),
 		cmocka_unit_test(tls_read__gets_what_was_sent_and_the_end),
+		cmocka_unit_test(tls_read__returns_after_each_change_of_keys),
 		cmocka_unit_test(tls_write__waits_for_a_client_that_does_not_read),
 		cmocka_unit_test(tls_handshake__refuses_what_is_not_tls),
 	};
