@@ -70,9 +70,18 @@ static uint32_t seq_next(struct link *l)
 	return l->seq;
 }
 
+static bool about_volume(enum link_kind kind)
+{
+	return kind == LINK_VOLUME_CREATE || kind == LINK_VOLUME_DELETE ||
+	       kind == LINK_VOLUME_REMAKE;
+}
+
+/* NULL: too many are under way. */
 static struct link_req *req_new(struct link *l, enum link_kind kind, const char *id)
 {
-	for (size_t k = 0; k < LINK_REQ_MAX; k++) {
+	size_t max = about_volume(kind) ? LINK_VOLUMES_MAX : LINK_REQ_MAX;
+
+	for (size_t k = 0; k < max; k++) {
 		struct link_req *q = &l->req[k];
 
 		if (q->kind != LINK_NONE)

@@ -39,8 +39,10 @@ enum {
 	CONN_LINE_MAX = 64 * 1024, /* one request */
 	CONN_IN_BYTES = 128 * 1024,
 	CONN_OUT_MAX = 2 * 1024 * 1024, /* a client that reads nothing is dropped beyond it */
-	LINK_REQ_MAX = 1024,            /* requests to the launcher under way: every volume of a host */
 	LIVE_MAX = 512,                 /* instances that run */
+	LINK_VOLUMES_MAX = 1024,        /* requests about volumes under way: every one of a host */
+	/* All requests to the launcher: however many volumes are wanted, instances can be started and killed. */
+	LINK_REQ_MAX = LINK_VOLUMES_MAX + 2 * LIVE_MAX,
 	LIVE_CONSOLE_WAIT_MAX = 8, /* calls that wait for one console */
 	PROCESSES_MAX = 1024 * 1024, /* bytes of a process list */
 	STOP_TIMEOUT_S = 120, /* how long a guest may take to heed its power button, unless told */
