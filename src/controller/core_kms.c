@@ -199,13 +199,11 @@ int core_kms_usable(const struct core *c, const struct kms_key *k, struct fault 
 	return -EINVAL;
 }
 
-int core_kms_new(struct core *c, const char *account, const char *description, struct kms_key *ret,
-		 struct fault *f)
+static int quota_check(struct core *c, const char *account, struct fault *f)
 {
 	const struct kms_key *k;
 	struct store_iter it;
 	size_t cnt = 0;
-	int r;
 
 	store_each_of(c->st, &tbl_kms_keys, "account", account, &it);
 	while ((k = store_next(&it)))
@@ -213,6 +211,16 @@ int core_kms_new(struct core *c, const char *account, const char *description, s
 	if (cnt >= CORE_KMS_KEYS_MAX)
 		return fault_set(f, EDQUOT, "LimitExceededException", NULL,
 				 "The account has %d KMS keys already", CORE_KMS_KEYS_MAX);
+	return 0;
+}
+
+int core_kms_new(struct core *c, const char *account, const char *description, struct kms_key *ret,
+		 struct fault *f)
+{
+	int r = quota_check(c, account, f);
+
+	if (r < 0)
+		return r;
 	memset(ret, 0, sizeof(*ret));
 	ret->state = KMS_KEY_ENABLED;
 	snprintf(ret->account, sizeof(ret->account), "%s", account);
@@ -229,9 +237,16 @@ int core_kms_put(struct core *c, const struct kms_key *k, struct fault *f)
 	return r < 0 ? fault_internal(f, r, "recording the key") : 0;
 }
 
+/* While its material was made others may have been faster, and the account may have gone. */
 int core_kms_add(struct core *c, const struct kms_key *k, struct fault *f)
 {
-	return core_kms_put(c, k, f);
+	int r;
+
+	if (!store_find(c->st, &tbl_accounts, k->account))
+		return fault_set(f, ENOENT, "NotFoundException", NULL,
+				 "The account has been removed");
+	r = quota_check(c, k->account, f);
+	return r < 0 ? r : core_kms_put(c, k, f);
 }
 
 /* What every change of state asks first. */

@@ -39,7 +39,7 @@ MUST_USE int core_kms_usable(const struct core *c, const struct kms_key *k, stru
 /* core_kms_new(): checks the quota and draws an id; nothing is recorded. */
 MUST_USE int core_kms_new(struct core *c, const char *account, const char *description,
 			  struct kms_key *ret, struct fault *f);
-/* core_kms_add(): records it: its material is there. */
+/* core_kms_add(): checks the quota again and records it: its material is there. */
 MUST_USE int core_kms_add(struct core *c, const struct kms_key *k, struct fault *f);
 
 /*

@@ -381,6 +381,38 @@ static void kms__has_a_quota(void **state)
 	assert_int_equal(rig_call("CreateKey", "{}"), 200);
 }
 
+static void kms__has_a_quota_for_calls_that_wait_together(void **state)
+{
+	enum { TOGETHER = 3 };
+
+	(void)state;
+	for (int k = 1; k < CORE_KMS_KEYS_MAX - 1; k++)
+		key_make();
+	rig_got.replies = 0;
+	for (int k = 0; k < TOGETHER; k++)
+		rig_send("TrentService.CreateKey", "{}", 2);
+	rig_turn();
+	assert_int_equal(rig_got.replies, TOGETHER);
+	assert_string_equal(rig_got.code, "LimitExceededException");
+	assert_int_equal(store_cnt(rig.core.st, &tbl_kms_keys), CORE_KMS_KEYS_MAX);
+}
+
+static void kms__makes_no_key_of_an_account_that_went_meanwhile(void **state)
+{
+	struct account a = { .id = RIG_OTHER };
+	size_t before = store_cnt(rig.core.st, &tbl_kms_keys);
+
+	(void)state;
+	rig_account = RIG_OTHER;
+	rig_got.replies = 0;
+	rig_send("TrentService.CreateKey", "{}", 2);
+	assert_int_equal(store_delete(rig.core.st, &tbl_accounts, &a), 0);
+	rig_turn();
+	assert_int_equal(rig_got.replies, 1);
+	assert_int_equal(rig_got.status, 400);
+	assert_int_equal(store_cnt(rig.core.st, &tbl_kms_keys), before);
+}
+
 static void kms__refuses_by_name_what_it_has_not(void **state)
 {
 	static const char *const members[] = {
@@ -624,6 +656,8 @@ int main(void)
 		TEST(kms__names_of_keys),
 		TEST(kms__lists_in_pages),
 		TEST(kms__has_a_quota),
+		TEST(kms__has_a_quota_for_calls_that_wait_together),
+		TEST(kms__makes_no_key_of_an_account_that_went_meanwhile),
 		TEST(kms__refuses_by_name_what_it_has_not),
 		TEST(kms__plaintexts_have_a_size),
 		TEST(kms__takes_one_json_object),
