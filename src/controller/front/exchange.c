@@ -50,6 +50,8 @@ int call_new(struct front_conn *c, struct front_call **ret)
 	struct front *f = c->d->front;
 	struct front_call *k;
 
+	while (f->out_total > OUT_TOTAL && front_answer_drop(f))
+		;
 	if (f->call_cnt >= FRONT_EXCHANGES_MAX || f->out_total > OUT_TOTAL)
 		return -EBUSY;
 	k = calloc(1, sizeof(*k));

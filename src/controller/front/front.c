@@ -85,6 +85,34 @@ static bool evict(struct front *f)
 	return true;
 }
 
+/*
+ * The address whose answers hold the most bytes loses one, the one that has waited longest: whoever asks and does not
+ * read pays with his own.
+ */
+bool front_answer_drop(struct front *f)
+{
+	static size_t bytes[PEER_KEYS];
+	struct front_conn *c, *victim = NULL;
+
+	memset(bytes, 0, sizeof(bytes));
+	for (c = f->conns; c; c = c->next)
+		bytes[peer_slot(c->peer_key)] += c->out_len;
+	for (c = f->conns; c; c = c->next) {
+		size_t mine = bytes[peer_slot(c->peer_key)];
+		size_t most = victim ? bytes[peer_slot(victim->peer_key)] : 0;
+
+		if (c->phase == FRONT_SEND &&
+		    (mine > most || (victim && mine == most && c->began_ns < victim->began_ns)))
+			victim = c;
+	}
+	if (!victim)
+		return false;
+	log_warn_limited("front.answer_dropped", "peer=%s bytes=%zu", victim->peer,
+			 victim->out_len);
+	front_conn_end(victim);
+	return true;
+}
+
 /* While every place is taken by a call under way, clients wait in the listener's queue. */
 static void listener_watch(struct front *f, bool full)
 {

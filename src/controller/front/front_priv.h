@@ -124,6 +124,10 @@ MUST_USE int call_new(struct front_conn *c, struct front_call **ret);
 /* call_refuse(): what is no request gets an answer without an exchange; the connection ends after it. */
 void call_refuse(struct front_conn *c, unsigned status, const char *reason);
 
+/* front.c */
+/* front_answer_drop(): makes room where answers of OUT_TOTAL bytes wait. Return: whether there was one to drop. */
+MUST_USE bool front_answer_drop(struct front *f);
+
 /* certificate.c */
 /**
  * certificate_open() - the server's key and certificate, kept in @path (NULL: nowhere); made when there is none that is good
