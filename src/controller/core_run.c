@@ -39,7 +39,8 @@ static int template_make(struct core *c, const struct core_launch *q, struct ins
 	return core_id_new(c, ID_RESERVATION, i->reservation_id);
 }
 
-static int limits_check(struct core *c, const struct core_launch *q, struct fault *f)
+/* *ret: as many of q->max as the quotas leave, q->min at least. */
+static int limits_check(struct core *c, const struct core_launch *q, unsigned *ret, struct fault *f)
 {
 	size_t most = c->limits.instances ? c->limits.instances : CORE_INSTANCES_MAX;
 	uint64_t vcpus = 0, need = (uint64_t)q->min * q->type->vcpus;
@@ -49,6 +50,7 @@ static int limits_check(struct core *c, const struct core_launch *q, struct faul
 	if (store_cnt(c->st, &tbl_instances) + q->min > most)
 		return fault_set(f, EDQUOT, "InstanceLimitExceeded", "remove some with niter rm",
 				 "this host keeps records of at most %zu instances", most);
+	*ret = (unsigned)min_u64(q->max, most - store_cnt(c->st, &tbl_instances));
 	if (!c->limits.vcpus)
 		return 0;
 	store_each_of(c->st, &tbl_instances, "account", q->account, &it);
@@ -60,6 +62,7 @@ static int limits_check(struct core *c, const struct core_launch *q, struct faul
 				 "You have requested more vCPU capacity than your current vCPU "
 				 "limit of %u allows.",
 				 c->limits.vcpus);
+	*ret = (unsigned)min_u64(*ret, (c->limits.vcpus - vcpus) / q->type->vcpus);
 	return 0;
 }
 
@@ -182,16 +185,16 @@ int core_launch(struct core *c, const struct core_launch *q, struct core_acts *a
 {
 	size_t acts_before = acts->cnt;
 	struct instance i;
-	unsigned cnt;
+	unsigned cnt, max = q->max;
 	int r;
 
 	r = template_make(c, q, &i);
 	if (r < 0)
 		return fault_internal(f, r, "random numbers");
-	r = limits_check(c, q, f);
+	r = limits_check(c, q, &max, f);
 	if (r < 0)
 		return r;
-	cnt = q->anywhere ? q->max : core_place_cnt(c, &i, q->max);
+	cnt = q->anywhere ? max : core_place_cnt(c, &i, max);
 	if (cnt < q->min)
 		return core_place_full(&i, f);
 

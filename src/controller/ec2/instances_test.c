@@ -484,6 +484,19 @@ static void run_instances__obeys_limits(void **state)
 	refused("VcpuLimitExceeded", RUN1);
 }
 
+static void run_instances__launches_as_many_as_limits_leave(void **state)
+{
+	(void)state;
+	ew.core.limits = (struct core_limits){ .instances = 2 };
+	done(ec2_askf(RUN "&MinCount=1&MaxCount=5"));
+	assert_int_equal(ec2_answer_count("<instanceId>"), 2);
+	refused("InstanceLimitExceeded", RUN1);
+	ew.core.limits = (struct core_limits){ .vcpus = 9 };
+	done(ec2_askf(RUN "&MinCount=1&MaxCount=5"));
+	assert_int_equal(ec2_answer_count("<instanceId>"), 2);
+	refused("VcpuLimitExceeded", RUN1);
+}
+
 /* ---- life ---- */
 
 static void instances__go_through_ec2s_states(void **state)
@@ -950,6 +963,7 @@ int main(void)
 		TEST(run_instances__counts_memory),
 		TEST(stopped_instances__give_their_room_back),
 		TEST(run_instances__obeys_limits),
+		TEST(run_instances__launches_as_many_as_limits_leave),
 		TEST(instances__go_through_ec2s_states),
 		TEST(several_instances__change_all_or_none),
 		TEST(protection__is_obeyed),
