@@ -517,6 +517,50 @@ static void another_accounts_groups__are_not_there(void **state)
 	assert_true(ec2_answer_has("<securityGroupRuleId>"));
 }
 
+static void groups_of_many_rules(unsigned cnt)
+{
+	char vpc[EC2_KEEP];
+	struct group_rule rule = { .proto = 6, .prefix = 32 };
+	struct group g = { .name = "many", .account = EC2_A };
+
+	ec2_done(ec2_ask(EC2_A, "Action=DescribeVpcs"));
+	(void)snprintf(g.vpc_id, sizeof(g.vpc_id), "%s", ec2_keep(vpc, "vpcId"));
+	assert_int_equal(store_begin(ew.core.st), 0);
+	for (unsigned k = 0; k < cnt; k++) {
+		(void)snprintf(g.id, sizeof(g.id), "sg-%017x", k);
+		(void)snprintf(g.name, sizeof(g.name), "many%u", k);
+		assert_int_equal(store_put(ew.core.st, &tbl_groups, &g), 0);
+		(void)snprintf(rule.group_id, sizeof(rule.group_id), "%s", g.id);
+		for (rule.addr = 0; rule.addr < NET_RULES_MAX; rule.addr++) {
+			(void)snprintf(rule.id, sizeof(rule.id), "sgr-%017x",
+				       k * NET_RULES_MAX + rule.addr);
+			assert_int_equal(store_put(ew.core.st, &tbl_group_rules, &rule), 0);
+		}
+	}
+	assert_int_equal(store_commit(ew.core.st), 0);
+}
+
+/* Two hundred filters that each look at all rules, and find what they want in the first one. */
+static void group_filters__may_not_take_long(void **state)
+{
+	enum { FILTERS = 200, GROUPS = 150 };
+	static char body[FILTERS * 80];
+	size_t len = 0;
+
+	(void)state;
+	groups_of_many_rules(GROUPS);
+	len = (size_t)snprintf(body, sizeof(body), "Action=DescribeSecurityGroups");
+	for (unsigned k = 1; k <= FILTERS; k++)
+		len += (size_t)snprintf(body + len, sizeof(body) - len,
+					"&Filter.%u.Name=ip-permission.cidr&Filter.%u.Value.1=*", k,
+					k);
+	assert_int_equal(ec2_ask(EC2_A, body), 400);
+	assert_true(ec2_refused("FilterLimitExceeded"));
+	ec2_done(ec2_ask(EC2_A, "Action=DescribeSecurityGroups&Filter.1.Name=ip-permission.cidr&"
+				"Filter.1.Value.1=0.0.0.59/32"));
+	assert_int_equal(ec2_answer_count("<groupName>many"), GROUPS);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, ec2_test_start, ec2_test_stop)
 
 int main(void)
@@ -534,6 +578,7 @@ int main(void)
 		TEST(modify_rules__replaces_one),
 		TEST(update_descriptions__change_only_them),
 		TEST(group_filters__each_finds_one_and_misses_another),
+		TEST(group_filters__may_not_take_long),
 		TEST(another_accounts_groups__are_not_there),
 	};
 
