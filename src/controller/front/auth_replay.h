@@ -16,6 +16,7 @@ struct auth_replay;
 
 enum { AUTH_REPLAY_MAX = 32768 };
 
+/* auth_replay_new(): Return: 0 and *ret (owned), -ENOMEM, -errno of random_bytes(). */
 MUST_USE int auth_replay_new(struct auth_replay **ret);
 void auth_replay_free(struct auth_replay *a);
 

@@ -172,6 +172,25 @@ static void auth_replay__remembers_until_the_signature_is_over(void **state)
 	auth_replay_free(a);
 }
 
+/* Who has a key can make signatures that end alike; they must not push out what was seen of another's. */
+static void auth_replay__forgets_nothing_for_signatures_that_were_chosen(void **state)
+{
+	enum { CHOSEN = 64 };
+	uint8_t s[HASH_SHA256_BYTES] = { 1, 2, 3 }, t[HASH_SHA256_BYTES] = { 0 };
+	struct auth_replay *a = NULL;
+
+	(void)state;
+	assert_int_equal(auth_replay_new(&a), 0);
+	assert_true(auth_replay_first(a, s, 1, 1000, 1300));
+	for (uint8_t k = 1; k <= CHOSEN; k++) {
+		t[0] = k;
+		t[1] = 255;
+		assert_true(auth_replay_first(a, t, 2, 1000, 600000));
+	}
+	assert_false(auth_replay_first(a, s, 2, 1001, 1300));
+	auth_replay_free(a);
+}
+
 #define RIG_TEST(f) cmocka_unit_test_setup_teardown(f, rig_begin, rig_end)
 
 int main(void)
@@ -185,6 +204,7 @@ int main(void)
 		RIG_TEST(auth_check__refuses_a_key_that_is_removed_while_it_is_asked_for),
 		RIG_TEST(auth_keys__is_bounded_and_drops_what_was_not_used_for_longest),
 		cmocka_unit_test(auth_replay__remembers_until_the_signature_is_over),
+		cmocka_unit_test(auth_replay__forgets_nothing_for_signatures_that_were_chosen),
 	};
 
 	if (crypto_init() < 0)
