@@ -34,7 +34,7 @@ struct net {
 
 /* net_load(): everything. *ret is owned: net_done(). */
 MUST_USE int net_load(struct store *s, struct net *ret);
-/* net_load_of(): the networks that these instances are in; of groups and rules only those that concern them. */
+/* net_load_of(): the networks that these instances are in; of groups, rules and interfaces only those that concern them. */
 MUST_USE int net_load_of(struct store *s, const char *const *instance_id, size_t cnt,
 			 struct net *ret);
 /* net_index(): sorts memberships and fills member; loading does it. Return: 0, -ENOMEM. */

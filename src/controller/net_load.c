@@ -219,7 +219,10 @@ static void instance_look(struct loading *l, const char *instance_id)
 	}
 }
 
-/* Everybody of a network, in the groups and the rules that count. */
+/*
+ * Everybody of a network, in the groups and the rules that count. Interfaces of no instance have nothing to say: an
+ * account may keep tens of thousands, and this is done anew whenever anything changes for anybody.
+ */
 static void vpc_read(struct loading *l, const char *vpc_id)
 {
 	const struct vpc *v = store_find(l->s, &tbl_vpcs, vpc_id);
@@ -238,6 +241,8 @@ static void vpc_read(struct loading *l, const char *vpc_id)
 		(void)rows_add(&l->subnet, sub);
 		store_each_of(l->s, &tbl_interfaces, "subnet_id", sub->id, &inner);
 		while ((ni = store_next(&inner))) {
+			if (!ni->instance_id[0])
+				continue;
 			(void)rows_add(&l->interface, ni);
 			rows_add_of(&l->membership, l->s, &tbl_interface_groups, "interface_id",
 				    ni->id);

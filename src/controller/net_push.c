@@ -182,7 +182,10 @@ static void rule_add(struct ctl_vpc_rules *m, const struct group_rule *r, uint32
 	be32_store(out->addr, addr);
 }
 
-/* A rule about a group: a /32 for each member. What other hosts have counts as members of the default group. */
+/*
+ * A rule about a group: a /32 for each member that an instance has; who has no instance sends nothing. What other hosts
+ * have counts as members of the default group.
+ */
 static void rule_resolve(const struct net *n, const struct group_rule *r, const char *vpc_id,
 			 struct ctl_vpc_rules *m)
 {
@@ -191,7 +194,8 @@ static void rule_resolve(const struct net *n, const struct group_rule *r, const 
 	const struct net_member *member = net_members(n, r->member_group_id, &cnt);
 
 	for (size_t k = 0; k < cnt; k++)
-		rule_add(m, r, member[k].ni->addr, 32);
+		if (member[k].ni->instance_id[0])
+			rule_add(m, r, member[k].ni->addr, 32);
 	if (!def || strcmp(def->id, r->member_group_id) != 0)
 		return;
 	for (size_t k = 0; k < n->remote_cnt; k++)
@@ -303,8 +307,9 @@ static bool vpc_seen(const struct net_state *s, const char *instance_id, const s
 	for (size_t k = 0; k < s->net.interface_cnt; k++) {
 		const char *id = s->net.interface[k].instance_id;
 
-		if (net_vpc_of(&s->net, &s->net.interface[k]) == v &&
-		    (instance_id ? strcmp(id, instance_id) == 0 : live_of(s, id) != NULL))
+		/* The network last: it is the dear question. */
+		if ((instance_id ? strcmp(id, instance_id) == 0 : live_of(s, id) != NULL) &&
+		    net_vpc_of(&s->net, &s->net.interface[k]) == v)
 			return true;
 	}
 	return false;

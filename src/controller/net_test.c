@@ -694,6 +694,8 @@ static void net_load_of__leaves_out_only_what_nobody_is_told(void **state)
 		assert_int_equal(net_load(c.st, &all.net), 0);
 		assert_int_equal(net_load_of(c.st, id, some.live_cnt, &some.net), 0);
 		assert_true(some.net.rule_cnt < all.net.rule_cnt);
+		for (size_t k = 0; k < some.net.interface_cnt; k++)
+			assert_string_not_equal(some.net.interface[k].instance_id, "");
 		for (size_t k = 0; k < all.live_cnt; k++) {
 			assert_int_equal(net_want_card(&all, alive[k].id, &x), 0);
 			assert_int_equal(net_want_card(&some, alive[k].id, &y), 0);
