@@ -194,6 +194,58 @@ static void tls_read__returns_after_each_change_of_keys(void **state)
 	pair_close(&p);
 }
 
+static bool padded;
+
+/* Bytes each of which begins one more ClientHello when a record begins with it. */
+static int padding_add(SSL *ssl, unsigned type, const unsigned char **out, size_t *len, int *alert,
+		       void *arg)
+{
+	static unsigned char ones[32 * 1024];
+
+	(void)ssl;
+	(void)type;
+	(void)alert;
+	(void)arg;
+	memset(ones, SSL3_MT_CLIENT_HELLO, sizeof(ones));
+	*out = ones;
+	*len = sizeof(ones);
+	return padded;
+}
+
+/* TLS 1.2: each wish for new keys is refused with an alert, which OpenSSL does without an end. */
+static void tls_read__returns_before_it_has_refused_all_wishes(void **state)
+{
+	struct pair p;
+	char buf[16];
+	int left = 0, calls = 0;
+
+	(void)state;
+	padded = false;
+	pair_open(&p);
+	assert_int_equal(SSL_CTX_set_max_proto_version(p.ctx, TLS1_2_VERSION), 1);
+	assert_int_equal(SSL_set_max_proto_version(p.client, TLS1_2_VERSION), 1);
+	assert_int_equal(
+		SSL_CTX_add_client_custom_ext(p.ctx, 1000, padding_add, NULL, NULL, NULL, NULL), 1);
+	SSL_free(p.client);
+	p.client = SSL_new(p.ctx);
+	assert_int_equal(SSL_set_fd(p.client, p.fd[1]), 1);
+	SSL_set_connect_state(p.client);
+	handshake(&p);
+	padded = true;
+	assert_int_equal(SSL_set_max_send_fragment(p.client, 512), 1);
+	assert_int_equal(SSL_renegotiate(p.client), 1);
+	assert_int_equal(SSL_do_handshake(p.client), -1);
+	assert_int_equal(tls_read(p.t, buf, sizeof(buf)), -EAGAIN);
+	assert_int_equal(ioctl(p.fd[0], FIONREAD, &left), 0);
+	assert_true(left > 0);
+	for (; left > 0 && calls < 100; calls++) {
+		assert_int_equal(tls_read(p.t, buf, sizeof(buf)), -EAGAIN);
+		assert_int_equal(ioctl(p.fd[0], FIONREAD, &left), 0);
+	}
+	assert_int_equal(left, 0);
+	pair_close(&p);
+}
+
 static void tls_write__waits_for_a_client_that_does_not_read(void **state)
 {
 	static char big[1 << 20];
@@ -249,6 +301,7 @@ int main(void)
 		cmocka_unit_test(tls_server_new__needs_key_and_certificate_of_one_kind),
 		cmocka_unit_test(tls_read__gets_what_was_sent_and_the_end),
 		cmocka_unit_test(tls_read__returns_after_each_change_of_keys),
+		cmocka_unit_test(tls_read__returns_before_it_has_refused_all_wishes),
 		cmocka_unit_test(tls_write__waits_for_a_client_that_does_not_read),
 		cmocka_unit_test(tls_handshake__refuses_what_is_not_tls),
 	};
