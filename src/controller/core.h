@@ -25,6 +25,7 @@
 enum {
 	CORE_INSTANCES_MAX =
 		65536, /* records, terminated ones included; what lives at once is the launcher's limit */
+	CORE_VOLUMES_MAX = 65536,     /* of an account */
 	CORE_TERMINATED_MS = 3600000, /* how long a terminated instance stays visible */
 };
 
@@ -47,6 +48,7 @@ struct core_capacity {
 /* Quotas of one account; 0: none. */
 struct core_limits {
 	unsigned instances; /* all records, terminated ones included; 0: CORE_INSTANCES_MAX */
+	unsigned volumes;   /* 0: CORE_VOLUMES_MAX */
 	unsigned vcpus;
 	bool no_cards; /* rules are told to nobody: any number of them is in force */
 };

@@ -20,5 +20,7 @@ MUST_USE int core_step(struct core *c, struct instance *i, enum machine_event ev
 /* core_apply(): core_step() and the row, in one transaction. */
 MUST_USE int core_apply(struct core *c, struct instance *i, enum machine_event ev, const char *code,
 			const char *why, struct core_acts *acts);
+/* core_volumes_room(): may @account have @more volumes? */
+MUST_USE int core_volumes_room(struct core *c, const char *account, size_t more, struct fault *f);
 /* core_name_set(): the tag Name of @i. */
 MUST_USE int core_name_set(struct core *c, const struct instance *i, const char *name);

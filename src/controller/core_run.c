@@ -197,6 +197,9 @@ int core_launch(struct core *c, const struct core_launch *q, struct core_acts *a
 	cnt = q->anywhere ? max : core_place_cnt(c, &i, max);
 	if (cnt < q->min)
 		return core_place_full(&i, f);
+	r = core_volumes_room(c, q->account, (size_t)cnt * q->disk_cnt, f);
+	if (r < 0)
+		return r;
 
 	r = store_begin(c->st);
 	if (r < 0)

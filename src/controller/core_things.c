@@ -64,13 +64,33 @@ int core_image_rm(struct core *c, const struct image *i, struct fault *f)
 	return r < 0 ? fault_internal(f, r, "forgetting the image") : 0;
 }
 
+int core_volumes_room(struct core *c, const char *account, size_t more, struct fault *f)
+{
+	size_t most = c->limits.volumes ? c->limits.volumes : CORE_VOLUMES_MAX, cnt = 0;
+	struct store_iter it;
+
+	/* Most often all accounts together have fewer. */
+	if (store_cnt(c->st, &tbl_volumes) + more <= most)
+		return 0;
+	store_each_of(c->st, &tbl_volumes, "account", account, &it);
+	while (store_next(&it))
+		cnt++;
+	if (cnt + more <= most)
+		return 0;
+	return fault_set(f, EDQUOT, "VolumeLimitExceeded",
+			 "remove some: niter volume ls shows those there are",
+			 "You have reached the maximum number of volumes, %zu.", most);
+}
+
 int core_volume_add(struct core *c, const char *account, const struct volume *wish,
 		    struct core_acts *acts, struct volume *ret, struct fault *f)
 {
 	struct volume v = *wish;
 	size_t acts_before = acts->cnt;
-	int r;
+	int r = core_volumes_room(c, account, 1, f);
 
+	if (r < 0)
+		return r;
 	v.state = VOLUME_CREATING;
 	v.size = align_up(v.size, MODEL_BLOCK);
 	v.created_ms = c->env.now_ms(c->env.ptr);

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -136,6 +137,7 @@ static int recover(struct daemon *d)
 static void room_set(struct core *c, const struct null_options *o)
 {
 	c->limits.instances = NULL_INSTANCES_MAX;
+	c->limits.volumes = UINT_MAX;
 	c->limits.no_cards = true;
 	c->capacity = (struct core_capacity){
 		.known = o->cores || o->ram_mib,

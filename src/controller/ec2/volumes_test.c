@@ -84,6 +84,21 @@ static void create_volume__asks_the_launcher_for_one(void **state)
 	assert_false(ec2_answer_has("tagSet"));
 }
 
+static void create_volume__stops_at_the_accounts_quota(void **state)
+{
+	char id[32];
+
+	(void)state;
+	ew.core.limits.volumes = 2;
+	made(CREATE "&Size=1", id);
+	made(CREATE "&Size=1", id);
+	refused(CREATE "&Size=1", "VolumeLimitExceeded");
+	refused("Action=RunInstances&ImageId=ami-0123456789abcdef0&MinCount=1&MaxCount=1",
+		"VolumeLimitExceeded");
+	/* Another's quota is his own. */
+	assert_int_equal(ec2_ask(EC2_B, CREATE "&Size=1"), 200);
+}
+
 static void create_volume__refuses(void **state)
 {
 	(void)state;
@@ -440,6 +455,7 @@ int main(void)
 #define T(t) cmocka_unit_test_setup_teardown(t, start, stop)
 		T(create_volume__asks_the_launcher_for_one),
 		T(create_volume__refuses),
+		T(create_volume__stops_at_the_accounts_quota),
 		T(create_volume__takes_a_key_of_the_account),
 		T(client_token__makes_one_volume_of_two_requests),
 		T(client_token__is_not_used_up_by_what_was_refused),
