@@ -124,6 +124,7 @@ static int sandbox(const struct config *cfg, bool null)
 		keep[cnt++] = CTL_FD;
 	else
 		keep[cnt++] = cfg->null_keys_fd;
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): one thread */
 	if (null && setenv("NITER_UNJAILED", "1", 1) < 0)
 		return -errno;
 	keep[cnt++] = cfg->state_fd;

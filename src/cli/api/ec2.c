@@ -160,13 +160,10 @@ static void XMLCALL element_end(void *ptr, const char *name)
 	free(e->text);
 	e->text = NULL;
 	e->value = NULL;
-	if (!v) {
-		fail(a);
-	} else if (a->depth == 0) {
+	if (v && a->depth == 0)
 		a->root = v;
-	} else if (child_add(&a->open[a->depth - 1], name, v) < 0) {
+	else if (!v || child_add(&a->open[a->depth - 1], name, v) < 0)
 		fail(a);
-	}
 }
 
 json_t *ec2_answer_parse(const char *text, size_t len)
