@@ -169,8 +169,9 @@ static void ssh_public_read__takes_every_form_of_an_ed25519_key(void **state)
 	run("ssh-keygen -l -f k.pub | sed 's/^256 SHA256:\\([^ ]*\\) .*/\\1=/'", theirs,
 	    sizeof(theirs));
 	assert_string_equal(mine, theirs);
-	n = run("openssl genpkey -algorithm ed25519 | openssl pkey -pubout -outform DER", out,
-		sizeof(out));
+	/* One of 256 keys ends in the byte that run() takes away: give it another. */
+	n = run("openssl genpkey -algorithm ed25519 | openssl pkey -pubout -outform DER && echo",
+		out, sizeof(out));
 	assert_int_equal(ssh_public_read(out, n, &p), 0);
 	assert_int_equal(p.type, SSH_KEY_ED25519);
 }
