@@ -44,18 +44,31 @@ int verb_key_ls(const struct verb *v, int argc, char **argv)
 	return code;
 }
 
-/* A private key is readable by its owner only, and never replaces a file. */
-static int private_key_write(const char *path, const char *pem)
+/* What is made for the key before there is one: readable by its owner only, and never in the place of a file. */
+static int private_key_open(const char *path)
 {
-	CLEANUP(fd_closep) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	size_t len = strlen(pem);
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
 	if (fd < 0)
-		return cli_error("cannot make %s: %s; choose another with --file", path,
-				 strerrordesc_np(errno));
-	if (write(fd, pem, len) != (ssize_t)len)
-		return cli_error("cannot write %s: %s", path, strerrordesc_np(errno));
-	return CLI_OK;
+		(void)cli_error("cannot make %s: %s; choose another with --file", path,
+				strerrordesc_np(errno));
+	return fd;
+}
+
+/* A key whose private half is in no file is of no use to anybody. */
+static int private_key_write(int fd, const char *path, const json_t *made)
+{
+	const char *pem = text_of(made, "keyMaterial");
+	struct ec2_params q = { .text = NULL };
+	size_t len = strlen(pem);
+
+	if (write(fd, pem, len) == (ssize_t)len && fsync(fd) == 0)
+		return CLI_OK;
+	(void)cli_error("cannot write %s: %s; the key is removed again", path,
+			strerrordesc_np(errno));
+	ec2_add(&q, "KeyPairId", text_of(made, "keyPairId"));
+	(void)!ec2_call("DeleteKeyPair", &q, NULL);
+	return CLI_FAILED;
 }
 
 int verb_key_create(const struct verb *v, int argc, char **argv)
@@ -66,27 +79,30 @@ int verb_key_create(const struct verb *v, int argc, char **argv)
 		  &file },
 		{ "--type", OPT_TEXT, "TYPE", "ed25519 (default) or rsa", &type },
 	};
+	CLEANUP(fd_closep) int fd = -1;
 	struct ec2_params q = { .text = NULL };
 	json_t *result = NULL;
 	char path[512];
 	int code;
 
 	(void)opts_parse(v, argc, argv, opts, ARRAY_SIZE(opts));
-	snprintf(path, sizeof(path), "%s.pem", argv[0]);
-	if (access(file ? file : path, F_OK) == 0)
-		return cli_error("there is a file %s already; choose another with --file",
-				 file ? file : path);
+	snprintf(path, sizeof(path), "%s%s", file ? file : argv[0], file ? "" : ".pem");
+	fd = private_key_open(path);
+	if (fd < 0)
+		return CLI_FAILED;
 	ec2_add(&q, "KeyName", argv[0]);
 	ec2_add(&q, "KeyType", type);
 	code = ec2_call("CreateKeyPair", &q, &result);
 	if (code == CLI_OK)
-		code = private_key_write(file ? file : path, text_of(result, "keyMaterial"));
+		code = private_key_write(fd, path, result);
+	if (code != CLI_OK)
+		(void)unlink(path);
 	if (code == CLI_OK) {
 		(void)json_object_del(result, "keyMaterial");
 		if (cli_json)
 			json_print(result);
 		else
-			printf("%s %s\n", text_of(result, "keyPairId"), file ? file : path);
+			printf("%s %s\n", text_of(result, "keyPairId"), path);
 	}
 	json_decref(result);
 	return code;

@@ -163,6 +163,8 @@ static int run_params(struct ec2_params *q, const char *image, const struct run_
 	int code;
 
 	code = thing_image_find(image, id, sizeof(id));
+	if (code != CLI_OK)
+		return code;
 	ec2_add(q, "ImageId", id);
 	ec2_add(q, "MinCount", "1");
 	ec2_add(q, "MaxCount", "1");
@@ -178,8 +180,7 @@ static int run_params(struct ec2_params *q, const char *image, const struct run_
 		ec2_add(q, "TagSpecification.1.Tag.1.Key", "Name");
 		ec2_add(q, "TagSpecification.1.Tag.1.Value", o->name);
 	}
-	if (code == CLI_OK)
-		code = cpus_add(q, o->cpus);
+	code = cpus_add(q, o->cpus);
 	if (code == CLI_OK)
 		code = disk_add(q, o->disk);
 	if (code == CLI_OK)

@@ -54,6 +54,8 @@ static int ini_write(const char *path, const struct profile *p)
 	fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0 || write(fd, text, (size_t)len) != len || rename(part, path) < 0)
 		r = cli_error("cannot keep the access key in %s: %s", path, strerrordesc_np(errno));
+	if (r != CLI_OK)
+		(void)unlink(part);
 	fd_closep(&fd);
 	explicit_bzero(text, sizeof(text));
 	return r;
