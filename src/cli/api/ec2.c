@@ -9,11 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/mem.h"
 #include "cli/api/profile.h"
 #include "cli/cli.h"
 
+enum { TRY_AGAIN = -1, TRIES = 3 };
 enum { ANSWER_MAX = 256 * 1024 * 1024, DEPTH_MAX = 32, TIMEOUT_S = 120, CONNECT_TIMEOUT_S = 10 };
 
 #define EC2_VERSION "2016-11-15"
@@ -237,7 +239,7 @@ static int refused(const char *action, long status, const struct body *b)
 }
 
 static int perform(CURL *c, const struct profile *p, const char *action, const struct ec2_params *q,
-		   struct body *b)
+		   bool again, struct body *b)
 {
 	char sign[128], user[PROFILE_TEXT_MAX + 160];
 	long status = 0;
@@ -266,7 +268,25 @@ static int perform(CURL *c, const struct profile *p, const char *action, const s
 				 "host status)?",
 				 p->endpoint, curl_easy_strerror(rc));
 	(void)curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
+	if (status == 503 &&
+	    again) /* not now, as every client of EC2 takes it; signed anew next time */
+		return TRY_AGAIN;
 	return status == 200 ? CLI_OK : refused(action, status, b);
+}
+
+static int perform_patiently(CURL *c, const struct profile *p, const char *action,
+			     const struct ec2_params *q, struct body *b)
+{
+	const struct timespec second = { .tv_sec = 1 };
+	int r = TRY_AGAIN;
+
+	for (int left = TRIES - 1; r == TRY_AGAIN; left--) {
+		b->len = 0;
+		r = perform(c, p, action, q, left > 0, b);
+		if (r == TRY_AGAIN)
+			(void)nanosleep(&second, NULL);
+	}
+	return r;
 }
 
 int ec2_call(const char *action, struct ec2_params *params, json_t **ret_result)
@@ -283,7 +303,8 @@ int ec2_call(const char *action, struct ec2_params *params, json_t **ret_result)
 	r = q->failed ? cli_error("out of memory") : profile_get(&p);
 	if (r == CLI_OK) {
 		c = curl_easy_init();
-		r = c ? perform(c, &p, action, q, &b) : cli_error("libcurl does not start");
+		r = c ? perform_patiently(c, &p, action, q, &b)
+		      : cli_error("libcurl does not start");
 		curl_easy_cleanup(c);
 		profile_wipe(&p);
 	}
